@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One device's XML, as attach-device, detach-device and update-device send it.
+ */
+#pragma once
+
+#include "conf/domain-def.h"
+
+typedef enum {
+    VT_DEVICE_DISK,
+    VT_DEVICE_NET,
+    VT_DEVICE_HOSTDEV,
+    VT_DEVICE_CONTROLLER,
+    VT_DEVICE_CHAR,
+    VT_DEVICE_RNG,
+    VT_DEVICE_MEMBALLOON,
+    VT_DEVICE_COUNT
+} VtDeviceKind;
+
+typedef struct {
+    VtDeviceKind kind;
+    union {
+        gpointer any;
+        VtDiskDef *disk;
+        VtNetDef *net;
+        VtHostdevDef *hostdev;
+        VtControllerDef *controller;
+        VtCharDef *chr;
+        VtRngDef *rng;
+        VtMemballoonDef *memballoon;
+    };
+} VtDevice;
+
+/** Free a device and what it holds; accepts NULL. */
+void vt_device_free(VtDevice *device);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtDevice, vt_device_free)
+
+/**
+ * vt_device_xml_parse - read the XML of one device
+ * @xml:   the element alone
+ * @error: (out) as vt_domain_xml_parse()
+ *
+ * No defaults that need the domain are given (addresses, inherited MACs).
+ * Return: (transfer full) the device, or NULL.
+ */
+VtDevice *vt_device_xml_parse(const char *xml, GError **error);
+
+/**
+ * vt_device_xml_format - write one device as it stands in a domain's XML
+ * @device: the device
+ * @flags:  VtXmlFormatFlags
+ *
+ * Return: (transfer full) the element.
+ */
+char *vt_device_xml_format(const VtDevice *device, guint flags);

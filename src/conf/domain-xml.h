@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A domain's XML: text to definition and back.
+ */
+#pragma once
+
+#include "conf/domain-def.h"
+
+/**
+ * vt_domain_xml_parse - read a domain document, give defaults that do not depend on QEMU, and validate it
+ * @xml:   UTF-8 text, NUL-terminated, at most 4 MiB; no entities, no network
+ * @error: (out) XML (not well-formed), XML_DETAIL (a value is wrong), CONFIG_UNSUPPORTED (known to libvirt,
+ *         not to us), INVALID_ARG; the message names the element, the value, the line and the remedy
+ *
+ * Parse, postparse (generated UUID and MACs, implied devices) and every rule of vt_domain_validate().
+ * Return: (transfer full) the definition, or NULL.
+ */
+VtDomainDef *vt_domain_xml_parse(const char *xml, GError **error);
+
+/**
+ * vt_domain_xml_check - as vt_domain_xml_parse(), but collect every problem, not the first
+ * @xml:      as above
+ * @problems: array of char * (g_free), one message per problem is appended
+ *
+ * Return: (transfer full) (nullable) the definition when there was no problem.
+ */
+VtDomainDef *vt_domain_xml_check(const char *xml, GPtrArray *problems);
+
+typedef enum {
+    VT_XML_FORMAT_SECURE = 1 << 0,     /* virDomainXMLFlags has the same numbers */
+    VT_XML_FORMAT_INACTIVE = 1 << 1,   /* no id, no live-only values (pty paths, vnetN, automatic aliases) */
+    VT_XML_FORMAT_UPDATE_CPU = 1 << 2,
+    VT_XML_FORMAT_MIGRATABLE = 1 << 3, /* what a destination (also a stock libvirt) can read */
+    VT_XML_FORMAT_STATUS = 1 << 8,     /* everything, for our own status files */
+} VtXmlFormatFlags;
+
+/**
+ * vt_domain_xml_format - write a definition as libvirt writes it
+ * @def:   any definition (also one that would not validate)
+ * @id:    run-time id, or -1 when it is not running
+ * @flags: VtXmlFormatFlags
+ *
+ * Return: (transfer full) the document, ending in a newline.
+ */
+char *vt_domain_xml_format(const VtDomainDef *def, int id, guint flags);
