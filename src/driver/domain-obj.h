@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One domain: its definitions and its run-time state, with the only setter of that state.
+ */
+#pragma once
+
+#include "driver/driver.h"
+#include "qemu/process.h"
+
+/* Numbers are libvirt's virDomainState; VT_DOMAIN_* reasons are those of virDomain*Reason. */
+typedef enum {
+    VT_DOMAIN_NOSTATE = 0,
+    VT_DOMAIN_RUNNING = 1,
+    VT_DOMAIN_PAUSED = 3,
+    VT_DOMAIN_SHUTDOWN = 4,
+    VT_DOMAIN_SHUTOFF = 5,
+    VT_DOMAIN_CRASHED = 6,
+    VT_DOMAIN_PMSUSPENDED = 7,
+} VtDomainState;
+
+const char *vt_domain_name(const VtDomain *domain);
+const VtUuid *vt_domain_uuid(const VtDomain *domain);
+int vt_domain_id(const VtDomain *domain);             /* -1: not running */
+gboolean vt_domain_is_active(const VtDomain *domain); /* a QEMU exists for it */
+gboolean vt_domain_is_persistent(const VtDomain *domain);
+VtDomainState vt_domain_state(const VtDomain *domain, int *reason);
+
+/** The definition in use: the live one when active, else the persistent one. (transfer none) */
+VtDomainDef *vt_domain_def(const VtDomain *domain);
+/** What the next start uses; NULL for a transient domain. (transfer none) */
+VtDomainDef *vt_domain_persistent_def(const VtDomain *domain);
+
+VtProcess *vt_domain_process(const VtDomain *domain); /* NULL unless active */
+
+VtDomain *vt_domain_ref(VtDomain *domain);
+void vt_domain_unref(VtDomain *domain);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtDomain, vt_domain_unref)
+
+/**
+ * vt_domain_set_state - the one writer of a domain's state
+ * @domain: the domain
+ * @state:  new state
+ * @reason: libvirt's reason number within @state
+ *
+ * Checks the transition table, logs old -> new, writes the status file. Events are the caller's, since the
+ * detail is its business.
+ */
+void vt_domain_set_state(VtDomain *domain, VtDomainState state, int reason);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Client-managed migration, version 3 with parameters: the five calls of the protocol, each told its end
+ * through a callback. docs/migration.md has the phases of both sides and who cleans up when a peer vanishes.
+ */
+#pragma once
+
+#include "driver/domain-obj.h"
+#include "util/typed-param.h"
+
+typedef struct {
+    GBytes *cookie; /* may be empty, never NULL */
+    char *text;     /* Begin: XML; Prepare: uri_out (nullable) */
+    VtDomain *domain; /* Finish: the running domain, with a reference */
+} VtMigrateReply;
+
+void vt_migrate_reply_clear(VtMigrateReply *reply);
+
+/**
+ * VtMigrateDone - the end of one of the calls, exactly once
+ * @user:  as given
+ * @reply: (nullable) (transfer none) on success
+ * @error: (nullable) (transfer none) on failure
+ */
+typedef void (*VtMigrateDone)(gpointer user, const VtMigrateReply *reply, const GError *error);
+
+/* Parameters are checked against the tables of qemu/mig-params.h: unknown names and bad types are refused.
+ * Flags are virDomainMigrateFlags; CHANGE_PROTECTION (256) is accepted everywhere. */
+void vt_migrate_begin(VtDriver *driver, VtDomain *domain, const VtTypedParams *params, guint flags, VtOwner *owner,
+                      VtMigrateDone done, gpointer user);
+void vt_migrate_prepare(VtDriver *driver, const VtTypedParams *params, GBytes *cookie, guint flags, VtOwner *owner,
+                        VtMigrateDone done, gpointer user);
+void vt_migrate_perform(VtDriver *driver, VtDomain *domain, const char *dconnuri, const VtTypedParams *params,
+                        GBytes *cookie, guint flags, VtOwner *owner, VtMigrateDone done, gpointer user);
+void vt_migrate_finish(VtDriver *driver, const VtTypedParams *params, GBytes *cookie, guint flags,
+                       gboolean cancelled, VtOwner *owner, VtMigrateDone done, gpointer user);
+void vt_migrate_confirm(VtDriver *driver, VtDomain *domain, const VtTypedParams *params, GBytes *cookie, guint flags,
+                        gboolean cancelled, VtOwner *owner, VtMigrateDone done, gpointer user);
+
+/** migrate-setspeed/-getspeed (MiB/s; flag 1: post-copy), kept for the next migration, applied to this one. */
+void vt_migrate_set_speed(VtDriver *driver, VtDomain *domain, guint64 mib_per_s, guint flags, VtDoneFunc done,
+                          gpointer user);
+guint64 vt_migrate_get_speed(VtDriver *driver, VtDomain *domain);
+void vt_migrate_set_downtime(VtDriver *driver, VtDomain *domain, guint64 ms, guint flags, VtDoneFunc done,
+                             gpointer user);
+guint64 vt_migrate_get_downtime(VtDriver *driver, VtDomain *domain);
+
+/** Called by vt_driver_owner_gone(): end or detach what @owner began, per the phase table. */
+void vt_migrate_owner_gone(VtDriver *driver, VtOwner *owner);
