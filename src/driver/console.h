@@ -17,7 +17,8 @@
  * @error:   (out) OPERATION_INVALID (not running), NO_DEVICE, UNSUPPORTED (not a pty), BUSY (in use)
  */
 gboolean vt_console_open(VtDriver *driver, VtDomain *domain, const char *device, guint flags,
-                         void (*evicted)(gpointer user), gpointer user, int *fd, gpointer *release, GError **error);
+                         void (*evicted)(gpointer user), gpointer user, int *fd, gpointer *release,
+                         GError **error);
 
 /** The stream ended: @fd has been closed by the caller, another client may have the console. */
 void vt_console_close(VtDriver *driver, gpointer release);

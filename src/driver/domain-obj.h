@@ -46,3 +46,38 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtDomain, vt_domain_unref)
  * detail is its business.
  */
 void vt_domain_set_state(VtDomain *domain, VtDomainState state, int reason);
+
+/* ---- what other modules of the driver hang onto a domain ---- */
+
+typedef struct {
+    /* Every QMP event, after the driver's own reaction to it and before clients are told. */
+    void (*event)(VtDomain *domain, const VtQmpEvent *event, gpointer user);
+    /* (nullable) QEMU is gone; @why says how. Told before the stop sequence begins. */
+    void (*exited)(VtDomain *domain, const char *why, gpointer user);
+} VtDomainQmpFuncs;
+
+/** Listen to a domain's QEMU until removed; adding and removing from within a callback is allowed. */
+void vt_domain_add_qmp_listener(VtDomain *domain, const VtDomainQmpFuncs *funcs, gpointer user);
+void vt_domain_remove_qmp_listener(VtDomain *domain, const VtDomainQmpFuncs *funcs, gpointer user);
+
+/** The QMP connection of a running domain; NULL with OPERATION_INVALID (not running) or OPERATION_FAILED (lost). */
+VtQmpClient *vt_domain_qmp(const VtDomain *domain, GError **error);
+
+/** The driver that has this domain in its list; NULL once it was taken off. */
+VtDriver *vt_domain_driver(const VtDomain *domain);
+
+/**
+ * vt_domain_set_data - hang a module's own data onto a domain
+ * @domain:  the domain
+ * @key:     static string, the module's name
+ * @data:    (nullable) replaces (and destroys) what is there
+ * @destroy: (nullable) for @data
+ */
+void vt_domain_set_data(VtDomain *domain, const char *key, gpointer data, GDestroyNotify destroy);
+gpointer vt_domain_data(const VtDomain *domain, const char *key);
+
+/** The live definition was changed (device added, state known): write the status file soon. */
+void vt_domain_status_changed(VtDomain *domain);
+
+/** Replace the persistent definition (transfer full; NULL makes it transient). Saving it is vt_store_save()'s. */
+void vt_domain_set_persistent_def(VtDomain *domain, VtDomainDef *def);

@@ -17,15 +17,15 @@ typedef struct _VtDomain VtDomain; /* driver/domain-obj.h */
 typedef struct _VtOwner VtOwner;   /* made and freed by the session; compared by address */
 
 typedef struct {
-    gboolean session;      /* unprivileged, per user */
-    char *root;            /* --root DIR, or NULL */
-    char *config_dir;      /* .../etc/virtteam/qemu: persistent definitions; autostart/ below it */
-    char *state_dir;       /* .../run/virtteam/qemu: status, pid files, monitor sockets */
-    char *lib_dir;         /* .../var/lib/virtteam/qemu: managed save, reservations, journals */
-    char *log_dir;         /* .../var/log/virtteam/qemu */
-    char *cache_dir;       /* .../var/cache/virtteam */
+    gboolean session; /* unprivileged, per user */
+    char *root;       /* --root DIR, or NULL */
+    char *config_dir; /* .../etc/virtteam/qemu: persistent definitions; autostart/ below it */
+    char *state_dir;  /* .../run/virtteam/qemu: status, pid files, monitor sockets */
+    char *lib_dir;    /* .../var/lib/virtteam/qemu: managed save, reservations, journals */
+    char *log_dir;    /* .../var/log/virtteam/qemu */
+    char *cache_dir;  /* .../var/cache/virtteam */
     VtUuid host_uuid;
-    char *hostname;        /* reported, and used in migration URIs */
+    char *hostname;          /* reported, and used in migration URIs */
     char *migration_address; /* what a destination listens on; default "0.0.0.0" */
     char *migration_host;    /* (nullable) what it tells the source to connect to; default: hostname */
     guint migration_port_min, migration_port_max;
@@ -33,7 +33,7 @@ typedef struct {
     guint unplug_timeout_ms;       /* default 30000 */
     guint unplug_retries;
     VtTeamOnTimeout on_timeout;
-    char *default_emulator;        /* nullable: found in PATH by architecture */
+    char *default_emulator; /* nullable: found in PATH by architecture */
 } VtDriverConfig;
 
 void vt_driver_config_free(VtDriverConfig *config);
@@ -71,7 +71,8 @@ void vt_driver_owner_gone(VtDriver *driver, VtOwner *owner);
 
 /* ---- the list (driver/domain-list.c) ---- */
 
-VtDomain *vt_driver_lookup_uuid(VtDriver *driver, const VtUuid *uuid, GError **error); /* NO_DOMAIN; transfer none */
+VtDomain *vt_driver_lookup_uuid(VtDriver *driver, const VtUuid *uuid,
+                                GError **error); /* NO_DOMAIN; transfer none */
 VtDomain *vt_driver_lookup_name(VtDriver *driver, const char *name, GError **error);
 VtDomain *vt_driver_lookup_id(VtDriver *driver, int id, GError **error);
 

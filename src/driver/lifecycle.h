@@ -25,8 +25,8 @@ void vt_lifecycle_create(VtDriver *driver, VtDomain *domain, guint flags, VtOwne
                          gpointer user);
 
 /** virDomainCreateXML: @domain is set (transfer none) by the time @done is told success. */
-void vt_lifecycle_create_xml(VtDriver *driver, const char *xml, guint flags, VtOwner *owner, VtDomain **domain,
-                             VtDoneFunc done, gpointer user);
+void vt_lifecycle_create_xml(VtDriver *driver, const char *xml, guint flags, VtOwner *owner,
+                             VtDomain **domain, VtDoneFunc done, gpointer user);
 
 void vt_lifecycle_shutdown(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc done, gpointer user);
 void vt_lifecycle_reboot(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc done, gpointer user);

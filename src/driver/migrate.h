@@ -9,8 +9,8 @@
 #include "util/typed-param.h"
 
 typedef struct {
-    GBytes *cookie; /* may be empty, never NULL */
-    char *text;     /* Begin: XML; Prepare: uri_out (nullable) */
+    GBytes *cookie;   /* may be empty, never NULL */
+    char *text;       /* Begin: XML; Prepare: uri_out (nullable) */
     VtDomain *domain; /* Finish: the running domain, with a reference */
 } VtMigrateReply;
 
@@ -26,16 +26,16 @@ typedef void (*VtMigrateDone)(gpointer user, const VtMigrateReply *reply, const 
 
 /* Parameters are checked against the tables of qemu/mig-params.h: unknown names and bad types are refused.
  * Flags are virDomainMigrateFlags; CHANGE_PROTECTION (256) is accepted everywhere. */
-void vt_migrate_begin(VtDriver *driver, VtDomain *domain, const VtTypedParams *params, guint flags, VtOwner *owner,
-                      VtMigrateDone done, gpointer user);
-void vt_migrate_prepare(VtDriver *driver, const VtTypedParams *params, GBytes *cookie, guint flags, VtOwner *owner,
-                        VtMigrateDone done, gpointer user);
+void vt_migrate_begin(VtDriver *driver, VtDomain *domain, const VtTypedParams *params, guint flags,
+                      VtOwner *owner, VtMigrateDone done, gpointer user);
+void vt_migrate_prepare(VtDriver *driver, const VtTypedParams *params, GBytes *cookie, guint flags,
+                        VtOwner *owner, VtMigrateDone done, gpointer user);
 void vt_migrate_perform(VtDriver *driver, VtDomain *domain, const char *dconnuri, const VtTypedParams *params,
                         GBytes *cookie, guint flags, VtOwner *owner, VtMigrateDone done, gpointer user);
 void vt_migrate_finish(VtDriver *driver, const VtTypedParams *params, GBytes *cookie, guint flags,
                        gboolean cancelled, VtOwner *owner, VtMigrateDone done, gpointer user);
-void vt_migrate_confirm(VtDriver *driver, VtDomain *domain, const VtTypedParams *params, GBytes *cookie, guint flags,
-                        gboolean cancelled, VtOwner *owner, VtMigrateDone done, gpointer user);
+void vt_migrate_confirm(VtDriver *driver, VtDomain *domain, const VtTypedParams *params, GBytes *cookie,
+                        guint flags, gboolean cancelled, VtOwner *owner, VtMigrateDone done, gpointer user);
 
 /** migrate-setspeed/-getspeed (MiB/s; flag 1: post-copy), kept for the next migration, applied to this one. */
 void vt_migrate_set_speed(VtDriver *driver, VtDomain *domain, guint64 mib_per_s, guint flags, VtDoneFunc done,
@@ -47,3 +47,13 @@ guint64 vt_migrate_get_downtime(VtDriver *driver, VtDomain *domain);
 
 /** Called by vt_driver_owner_gone(): end or detach what @owner began, per the phase table. */
 void vt_migrate_owner_gone(VtDriver *driver, VtOwner *owner);
+
+/**
+ * vt_migrate_recover - finish or undo a migration that an earlier daemon was killed in
+ * @driver:  the driver
+ * @domain:  found again: QMP connected, state known, journal loaded (kind "migrate-out" or "migrate-in"), its job
+ *           held for MODIFY by the caller until @done
+ * @done:    told when the guest is in a defined state again; the journal has been ended
+ * @user:    for @done
+ */
+void vt_migrate_recover(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer user);

@@ -20,9 +20,10 @@ void vt_query_info(VtDriver *driver, VtDomain *domain, VtDomainInfo *info);
 char *vt_query_xml(VtDriver *driver, VtDomain *domain, guint flags, GError **error);
 
 /** virDomainGetMetadata: type 0 description, 1 title, 2 element (by @uri). NO_METADATA when absent. */
-char *vt_query_metadata(VtDriver *driver, VtDomain *domain, int type, const char *uri, guint flags, GError **error);
-gboolean vt_query_set_metadata(VtDriver *driver, VtDomain *domain, int type, const char *metadata, const char *key,
-                               const char *uri, guint flags, GError **error);
+char *vt_query_metadata(VtDriver *driver, VtDomain *domain, int type, const char *uri, guint flags,
+                        GError **error);
+gboolean vt_query_set_metadata(VtDriver *driver, VtDomain *domain, int type, const char *metadata,
+                               const char *key, const char *uri, guint flags, GError **error);
 
 /** Live vCPU count per virDomainGetVcpusFlags; -1 with @error. */
 int vt_query_vcpus(VtDriver *driver, VtDomain *domain, guint flags, GError **error);
@@ -31,8 +32,8 @@ int vt_query_vcpus(VtDriver *driver, VtDomain *domain, guint flags, GError **err
 typedef struct {
     gint64 rx_bytes, rx_packets, rx_errs, rx_drop, tx_bytes, tx_packets, tx_errs, tx_drop;
 } VtInterfaceStats;
-gboolean vt_query_interface_stats(VtDriver *driver, VtDomain *domain, const char *device, VtInterfaceStats *stats,
-                                  GError **error);
+gboolean vt_query_interface_stats(VtDriver *driver, VtDomain *domain, const char *device,
+                                  VtInterfaceStats *stats, GError **error);
 
 /** virConnectGetAllDomainStats for one domain: what of @stats (0: all) we know. */
 VtTypedParams *vt_query_domain_stats(VtDriver *driver, VtDomain *domain, guint stats);
@@ -51,8 +52,9 @@ gboolean vt_host_node_info(VtNodeInfo *info, GError **error);
 
 /** virConnectGetCapabilities and ...DomainCapabilities documents. (transfer full) */
 char *vt_host_capabilities(VtDriver *driver, GError **error);
-char *vt_host_domain_capabilities(VtDriver *driver, const char *emulator, const char *arch, const char *machine,
-                                  const char *virttype, guint flags, GError **error);
+char *vt_host_domain_capabilities(VtDriver *driver, const char *emulator, const char *arch,
+                                  const char *machine, const char *virttype, guint flags, GError **error);
 
 /** virConnectDomainXMLToNative with format "qemu-argv". (transfer full) */
-char *vt_query_xml_to_native(VtDriver *driver, const char *format, const char *xml, guint flags, GError **error);
+char *vt_query_xml_to_native(VtDriver *driver, const char *format, const char *xml, guint flags,
+                             GError **error);

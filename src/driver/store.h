@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is on disk about domains: persistent definitions, autostart links, status of running guests.
+ * docs/files.md lists the paths.
+ */
+#pragma once
+
+#include "driver/domain-obj.h"
+
+/**
+ * vt_store_save - write the persistent definition: temporary file, fsync, rename, fsync of the directory
+ * @driver: the driver
+ * @domain: with a persistent definition
+ * @error:  (out) SYSTEM; the file that was there is untouched
+ */
+gboolean vt_store_save(VtDriver *driver, VtDomain *domain, GError **error);
+
+/** Remove the definition and the autostart link. */
+gboolean vt_store_remove(VtDriver *driver, VtDomain *domain, GError **error);
+
+/** A domain was renamed: write it under its new name, then remove the files under @old_name. */
+gboolean vt_store_rename(VtDriver *driver, VtDomain *domain, const char *old_name, GError **error);
+
+gboolean vt_store_set_autostart(VtDriver *driver, VtDomain *domain, gboolean on, GError **error);
+gboolean vt_store_get_autostart(VtDriver *driver, VtDomain *domain);
+
+/** Load every definition. A file that cannot be read is reported, set aside as NAME.xml.corrupt and skipped. */
+void vt_store_load(VtDriver *driver);
+
+/**
+ * vt_store_status_write - write the status file of a running domain, in a thread
+ * @driver: the driver
+ * @domain: active
+ * @done:   (nullable) told when it is on disk, or SYSTEM
+ * @user:   for @done
+ */
+void vt_store_status_write(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer user);
+
+/** Remove the status file; a write under way will not bring it back. */
+void vt_store_status_remove(VtDriver *driver, VtDomain *domain);
+
+/* One status file, read back. */
+typedef struct {
+    VtDomainDef *def; /* live */
+    int id;
+    int pid;
+    guint64 start_time; /* field 22 of /proc/PID/stat */
+    VtDomainState state;
+    int reason;
+    gboolean autodestroy;
+    char *monitor_path;
+    char *log_path;
+    char *boot_id; /* of the host; another one: nothing of it runs any more */
+} VtStoreStatus;
+
+void vt_store_status_free(VtStoreStatus *status);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtStoreStatus, vt_store_status_free)
+
+/** Every status file that can be read; those that cannot are set aside. (transfer full) of VtStoreStatus *. */
+GPtrArray *vt_store_status_load(VtDriver *driver);
