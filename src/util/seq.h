@@ -120,7 +120,9 @@ void vt_seq_step_failed(VtSeq *seq, GError *error);
  * @seq:   the sequence
  * @error: (transfer full) what done() will be told; ignored when an undo is under way already
  *
- * Return: FALSE when it is too late: the commit point has passed, or it undoes already.
+ * done() is told from the main loop, never from within this call. Where a commit step ends well at that very
+ * moment, the commit wins and the sequence goes on.
+ * Return: FALSE when it is too late: the commit point has passed, it undoes already, or the table is .keep_going.
  */
 gboolean vt_seq_cancel(VtSeq *seq, GError *error);
 

@@ -70,4 +70,5 @@ typedef struct {
  * @n:      rows of @table
  * @error:  (out) INVALID_ARG, naming the parameter and what is expected
  */
-gboolean vt_typed_params_check(const VtTypedParams *params, const VtParamSpec *table, gsize n, GError **error);
+gboolean vt_typed_params_check(const VtTypedParams *params, const VtParamSpec *table, gsize n,
+                               GError **error);
