@@ -94,4 +94,14 @@ void vt_event_device(VtDriver *driver, VtDomain *domain, VtEventId id, const cha
 void vt_event_iteration(VtDriver *driver, VtDomain *domain, int iteration);
 void vt_event_job_completed(VtDriver *driver, VtDomain *domain, VtTypedParams *params);
 void vt_event_metadata(VtDriver *driver, VtDomain *domain, int type, const char *uri);
+void vt_event_rtc_change(VtDriver *driver, VtDomain *domain, gint64 offset);
+void vt_event_watchdog(VtDriver *driver, VtDomain *domain, int action);
+void vt_event_balloon(VtDriver *driver, VtDomain *domain, guint64 actual_kib);
+
+typedef struct {
+    const char *path, *alias, *reason;
+    int action; /* virDomainEventIOErrorAction: 0 none, 1 pause, 2 report */
+} VtEventIoError;
+void vt_event_io_error(VtDriver *driver, VtDomain *domain, const VtEventIoError *what);
+
 void vt_event_monitor(VtDriver *driver, VtDomain *domain, const VtQmpEvent *event);

@@ -36,6 +36,12 @@ void vt_store_load(VtDriver *driver);
  */
 void vt_store_status_write(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer user);
 
+/** Write it from an idle source: several changes of one turn of the loop make one write. */
+void vt_store_status_soon(VtDriver *driver, VtDomain *domain);
+
+/** Block until the status of @domain is on disk: for the end of the daemon only. */
+void vt_store_status_flush(VtDriver *driver, VtDomain *domain);
+
 /** Remove the status file; a write under way will not bring it back. */
 void vt_store_status_remove(VtDriver *driver, VtDomain *domain);
 
@@ -48,9 +54,9 @@ typedef struct {
     VtDomainState state;
     int reason;
     gboolean autodestroy;
-    char *monitor_path;
-    char *log_path;
-    char *boot_id; /* of the host; another one: nothing of it runs any more */
+    gboolean persistent; /* it had a persistent definition too */
+    char *run_dir;       /* of this run: monitor socket, sockets of channels */
+    char *boot_id;       /* of the host; another one: nothing of it runs any more */
 } VtStoreStatus;
 
 void vt_store_status_free(VtStoreStatus *status);

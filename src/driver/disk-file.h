@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A small file that is rewritten as a whole again and again (status, journal), without ever blocking the main
+ * loop: each write is temporary file, fsync, rename in a thread; writes that come while one is under way are
+ * merged into the next.
+ */
+#pragma once
+
+#include "util/error.h"
+
+typedef struct _VtDiskFile VtDiskFile;
+
+/** A file at @path, not touched yet; one object a path, so that writes never overtake one another. (transfer full) */
+VtDiskFile *vt_disk_file_new(const char *path);
+
+/**
+ * vt_disk_file_write - replace the contents
+ * @file:     the file
+ * @contents: (transfer full) text
+ * @done:     (nullable) told when these contents, or later ones, are on disk; or SYSTEM; or ABORTED by
+ *            vt_disk_file_remove()
+ * @user:     for @done
+ */
+void vt_disk_file_write(VtDiskFile *file, char *contents, VtDoneFunc done, gpointer user);
+
+/** Remove the file now; a write under way will not bring it back. */
+void vt_disk_file_remove(VtDiskFile *file);
+
+/** Block until everything that was written is on disk: for the end of the daemon only. */
+void vt_disk_file_flush(VtDiskFile *file);
+
+/** Let go; a write under way still ends on disk, but nobody is told. Accepts NULL. */
+void vt_disk_file_free(VtDiskFile *file);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtDiskFile, vt_disk_file_free)
