@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/timeline.h"
+
+#include <json-glib/json-glib.h>
+#include <string.h>
+#include "util/enum.h"
+
+#define TIMELINE_VERSION   1
+#define TIMELINE_MAX_BYTES (16 * 1024 * 1024)
+
+static const char *const timeline_sides[] = {
+    [VT_TIMELINE_SOURCE] = "source",
+    [VT_TIMELINE_DESTINATION] = "destination",
+    [VT_TIMELINE_PROBE] = "probe",
+};
+VT_ENUM_TABLE(timeline_sides, VT_TIMELINE_SIDE_COUNT);
+
+static const char *const timeline_whats[] = {
+    [VT_TIMELINE_BEGIN] = "begin",
+    [VT_TIMELINE_PREPARED] = "prepared",
+    [VT_TIMELINE_UNPLUG_ASKED] = "unplug-asked",
+    [VT_TIMELINE_EJECTED] = "ejected",
+    [VT_TIMELINE_UNPLUG_TIMEOUT] = "unplug-timeout",
+    [VT_TIMELINE_TRANSFER] = "transfer",
+    [VT_TIMELINE_STOP] = "stop",
+    [VT_TIMELINE_SWITCHOVER] = "switchover",
+    [VT_TIMELINE_COMPLETED] = "completed",
+    [VT_TIMELINE_RESUME] = "resume",
+    [VT_TIMELINE_NEGOTIATED] = "negotiated",
+    [VT_TIMELINE_REPLUGGED] = "replugged",
+    [VT_TIMELINE_DATAPATH] = "datapath",
+    [VT_TIMELINE_CANCELLED] = "cancelled",
+    [VT_TIMELINE_FAILED] = "failed",
+    [VT_TIMELINE_END] = "end",
+    [VT_TIMELINE_LOST] = "lost",
+};
+VT_ENUM_TABLE(timeline_whats, VT_TIMELINE_WHAT_COUNT);
+
+const char *
+vt_timeline_side_name(VtTimelineSide side)
+{
+    return vt_enum_name(timeline_sides, VT_TIMELINE_SIDE_COUNT, (int)side);
+}
+
+const char *
+vt_timeline_what_name(VtTimelineWhat what)
+{
+    return vt_enum_name(timeline_whats, VT_TIMELINE_WHAT_COUNT, (int)what);
+}
+
+static void
+timeline_entry_free(gpointer data)
+{
+    VtTimelineEntry *entry = data;
+
+    g_free(entry->team);
+    g_free(entry->detail);
+    g_free(entry);
+}
+
+VtTimeline *
+vt_timeline_new(const char *migration, const char *domain, const char *host)
+{
+    VtTimeline *timeline = g_new0(VtTimeline, 1);
+
+    timeline->migration = g_strdup(migration);
+    timeline->domain = g_strdup(domain);
+    timeline->host = g_strdup(host);
+    timeline->entries = g_ptr_array_new_with_free_func(timeline_entry_free);
+    return timeline;
+}
+
+void
+vt_timeline_free(VtTimeline *timeline)
+{
+    if (!timeline)
+        return;
+    g_free(timeline->migration);
+    g_free(timeline->domain);
+    g_free(timeline->host);
+    g_ptr_array_unref(timeline->entries);
+    g_free(timeline);
+}
+
+const VtTimelineEntry *
+vt_timeline_add(VtTimeline *timeline, const VtTimelineEntry *entry)
+{
+    VtTimelineEntry *copy = g_new(VtTimelineEntry, 1);
+
+    *copy = *entry;
+    copy->team = g_strdup(entry->team);
+    copy->detail = g_strdup(entry->detail);
+    g_ptr_array_add(timeline->entries, copy);
+    return copy;
+}
+
+static char *
+timeline_line(JsonObject *object)
+{
+    g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), object);
+    g_autofree char *text = json_to_string(node, FALSE);
+
+    return g_strconcat(text, "\n", NULL);
+}
+
+char *
+vt_timeline_head_line(const VtTimeline *timeline)
+{
+    g_autoptr(JsonObject) object = json_object_new();
+
+    json_object_set_int_member(object, "virtteam-timeline", TIMELINE_VERSION);
+    json_object_set_string_member(object, "migration", timeline->migration);
+    json_object_set_string_member(object, "domain", timeline->domain);
+    json_object_set_string_member(object, "host", timeline->host);
+    return timeline_line(object);
+}
+
+char *
+vt_timeline_entry_line(const VtTimelineEntry *entry)
+{
+    g_autoptr(JsonObject) object = json_object_new();
+
+    json_object_set_int_member(object, "t", entry->t_us);
+    json_object_set_string_member(object, "side", vt_timeline_side_name(entry->side));
+    json_object_set_string_member(object, "what", vt_timeline_what_name(entry->what));
+    if (entry->duration_us)
+        json_object_set_int_member(object, "duration", entry->duration_us);
+    if (entry->team)
+        json_object_set_string_member(object, "team", entry->team);
+    if (entry->detail)
+        json_object_set_string_member(object, "detail", entry->detail);
+    return timeline_line(object);
+}
+
+/* A string member that is there and is a string; NULL otherwise, so that a wrong type reads as absent. */
+static const char *
+timeline_string(JsonObject *object, const char *name)
+{
+    JsonNode *node = json_object_get_member(object, name);
+
+    if (!node || json_node_get_node_type(node) != JSON_NODE_VALUE ||
+        json_node_get_value_type(node) != G_TYPE_STRING)
+        return NULL;
+    return json_node_get_string(node);
+}
+
+static gboolean
+timeline_int(JsonObject *object, const char *name, gint64 *value)
+{
+    JsonNode *node = json_object_get_member(object, name);
+
+    if (!node || json_node_get_node_type(node) != JSON_NODE_VALUE ||
+        json_node_get_value_type(node) != G_TYPE_INT64)
+        return FALSE;
+    *value = json_node_get_int(node);
+    return TRUE;
+}
+
+static JsonObject *
+timeline_parse_line(JsonParser *parser, const char *line, gsize len)
+{
+    JsonNode *root;
+
+    if (!json_parser_load_from_data(parser, line, (gssize)len, NULL))
+        return NULL;
+    root = json_parser_get_root(parser);
+    if (!root || json_node_get_node_type(root) != JSON_NODE_OBJECT)
+        return NULL;
+    return json_node_get_object(root);
+}
+
+static gboolean
+timeline_parse_entry(VtTimeline *timeline, JsonObject *object, guint number, GError **error)
+{
+    VtTimelineEntry entry = { 0 };
+    const char *side = timeline_string(object, "side");
+    const char *what = timeline_string(object, "what");
+    int side_value = vt_enum_value(timeline_sides, VT_TIMELINE_SIDE_COUNT, side);
+    int what_value = vt_enum_value(timeline_whats, VT_TIMELINE_WHAT_COUNT, what);
+
+    if (!timeline_int(object, "t", &entry.t_us) || entry.t_us < 0)
+        return vt_error_set(error, VT_ERROR_INVALID_ARG, "Line %u of the timeline has no time 't'.", number);
+    if (side_value < 0)
+        return vt_error_set(error, VT_ERROR_INVALID_ARG, "Line %u of the timeline has an unknown side '%s'.",
+                            number, side ? side : "");
+    if (what_value < 0)
+        return vt_error_set(error, VT_ERROR_INVALID_ARG, "Line %u of the timeline has an unknown event '%s'.",
+                            number, what ? what : "");
+    if (timeline_int(object, "duration", &entry.duration_us) && entry.duration_us < 0)
+        return vt_error_set(error, VT_ERROR_INVALID_ARG, "Line %u of the timeline has a negative duration.",
+                            number);
+    entry.side = (VtTimelineSide)side_value;
+    entry.what = (VtTimelineWhat)what_value;
+    entry.team = (char *)timeline_string(object, "team");
+    entry.detail = (char *)timeline_string(object, "detail");
+    vt_timeline_add(timeline, &entry);
+    return TRUE;
+}
+
+static VtTimeline *
+timeline_parse_head(JsonObject *object)
+{
+    gint64 version;
+
+    if (!object || !timeline_int(object, "virtteam-timeline", &version) || version != TIMELINE_VERSION)
+        return NULL;
+    return vt_timeline_new(timeline_string(object, "migration"), timeline_string(object, "domain"),
+                           timeline_string(object, "host"));
+}
+
+/* Insertion sort: stable, and the input is nearly sorted (each host writes in order). */
+static void
+timeline_sort(VtTimeline *timeline)
+{
+    GPtrArray *entries = timeline->entries;
+
+    for (guint i = 1; i < entries->len; i++) {
+        VtTimelineEntry *moving = g_ptr_array_index(entries, i);
+        guint j = i;
+
+        while (j > 0 && ((VtTimelineEntry *)g_ptr_array_index(entries, j - 1))->t_us > moving->t_us) {
+            g_ptr_array_index(entries, j) = g_ptr_array_index(entries, j - 1);
+            j--;
+        }
+        g_ptr_array_index(entries, j) = moving;
+    }
+}
+
+VtTimeline *
+vt_timeline_parse(const char *text, GError **error)
+{
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(VtTimeline) timeline = NULL;
+    const char *line = text;
+    guint number = 0;
+
+    if (strlen(text) > TIMELINE_MAX_BYTES) {
+        vt_error_set(error, VT_ERROR_INVALID_ARG, "The timeline is larger than 16 MiB.");
+        return NULL;
+    }
+    for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
+        JsonObject *object = timeline_parse_line(parser, line, (gsize)(end - line));
+
+        number++;
+        if (!timeline) {
+            timeline = timeline_parse_head(object);
+            if (!timeline) {
+                vt_error_set(error, VT_ERROR_INVALID_ARG,
+                             "This is no timeline of a migration: its first line is not a timeline's head.");
+                return NULL;
+            }
+            continue;
+        }
+        if (!object) {
+            vt_error_set(error, VT_ERROR_INVALID_ARG, "Line %u of the timeline is not a JSON object.",
+                         number);
+            return NULL;
+        }
+        if (!timeline_parse_entry(timeline, object, number, error))
+            return NULL;
+    }
+    if (!timeline) {
+        vt_error_set(error, VT_ERROR_INVALID_ARG, "This is no timeline of a migration: it is empty.");
+        return NULL;
+    }
+    timeline_sort(timeline);
+    return g_steal_pointer(&timeline);
+}
+
+void
+vt_timeline_merge(VtTimeline *timeline, const VtTimeline *other)
+{
+    for (guint i = 0; i < other->entries->len; i++)
+        vt_timeline_add(timeline, g_ptr_array_index(other->entries, i));
+    timeline_sort(timeline);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/timeline.h"
+
+#include <string.h>
+#include <libxml/parser.h>
+
+#define HEAD "{\"virtteam-timeline\":1,\"migration\":\"m1\",\"domain\":\"web<1>\",\"host\":\"a\"}\n"
+
+static void
+test_lines_come_back(void)
+{
+    g_autoptr(VtTimeline) timeline = vt_timeline_new("m1", "web", "host-a");
+    g_autoptr(VtTimeline) again = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autofree char *head = vt_timeline_head_line(timeline);
+    const VtTimelineEntry *entry;
+
+    g_string_append(text, head);
+    for (int what = 0; what < VT_TIMELINE_WHAT_COUNT; what++) {
+        VtTimelineEntry row = { .t_us = 1000 - what,
+                                .side = (VtTimelineSide)(what % VT_TIMELINE_SIDE_COUNT),
+                                .what = (VtTimelineWhat)what,
+                                .duration_us = what,
+                                .team = (char *)"ua-net",
+                                .detail = (char *)"a \"quoted\" detail" };
+        g_autofree char *line = vt_timeline_entry_line(&row);
+
+        g_string_append(text, line);
+    }
+    again = vt_timeline_parse(text->str, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(again->domain, ==, "web");
+    g_assert_cmpuint(again->entries->len, ==, VT_TIMELINE_WHAT_COUNT);
+    entry = g_ptr_array_index(again->entries, 0); /* the earliest was written last */
+    g_assert_cmpint(entry->what, ==, VT_TIMELINE_LOST);
+    g_assert_cmpstr(entry->detail, ==, "a \"quoted\" detail");
+    g_assert_cmpint(entry->duration_us, ==, VT_TIMELINE_LOST);
+}
+
+static void
+test_bad_files_are_refused(void)
+{
+    static const struct {
+        const char *text, *message;
+    } rows[] = {
+        { "", "*empty*" },
+        { "hello\n", "*first line*" },
+        { "[1]\n", "*first line*" },
+        { "{\"virtteam-timeline\":2}\n", "*first line*" },
+        { HEAD "nonsense\n", "Line 2*JSON*" },
+        { HEAD "{\"side\":\"source\",\"what\":\"stop\"}\n", "Line 2*time*" },
+        { HEAD "{\"t\":\"x\",\"side\":\"source\",\"what\":\"stop\"}\n", "Line 2*time*" },
+        { HEAD "{\"t\":1,\"side\":\"moon\",\"what\":\"stop\"}\n", "Line 2*moon*" },
+        { HEAD "{\"t\":1,\"side\":\"source\",\"what\":\"party\"}\n", "Line 2*party*" },
+        { HEAD "{\"t\":1,\"side\":\"source\",\"what\":\"stop\",\"duration\":-1}\n", "Line 2*negative*" },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(VtTimeline) timeline = vt_timeline_parse(rows[i].text, &error);
+
+        g_test_message("'%s'", rows[i].text);
+        g_assert_null(timeline);
+        g_assert_error(error, VT_ERROR, VT_ERROR_INVALID_ARG);
+        g_assert_true(g_pattern_match_simple(rows[i].message, error->message));
+    }
+}
+
+static void
+test_a_torn_last_line_is_left_out(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VtTimeline) timeline =
+        vt_timeline_parse(HEAD "{\"t\":1,\"side\":\"source\",\"what\":\"stop\"}\n{\"t\":2,\"si", &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpuint(timeline->entries->len, ==, 1);
+}
+
+static VtTimeline *
+timelinetest_sample(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VtTimeline) source = vt_timeline_parse(
+        HEAD "{\"t\":1000000,\"side\":\"source\",\"what\":\"begin\"}\n"
+             "{\"t\":1100000,\"side\":\"source\",\"what\":\"unplug-asked\",\"team\":\"ua-net\"}\n"
+             "{\"t\":3100000,\"side\":\"source\",\"what\":\"ejected\",\"team\":\"ua-net\"}\n"
+             "{\"t\":3110000,\"side\":\"source\",\"what\":\"transfer\"}\n"
+             "{\"t\":4110000,\"side\":\"source\",\"what\":\"stop\"}\n"
+             "{\"t\":4120000,\"side\":\"source\",\"what\":\"completed\"}\n",
+        &error);
+    g_autoptr(VtTimeline) destination = NULL;
+
+    g_assert_no_error(error);
+    destination =
+        vt_timeline_parse(HEAD "{\"t\":1050000,\"side\":\"destination\",\"what\":\"prepared\"}\n"
+                               "{\"t\":4125000,\"side\":\"destination\",\"what\":\"resume\"}\n"
+                               "{\"t\":4130000,\"side\":\"probe\",\"what\":\"lost\",\"duration\":40000,"
+                               "\"detail\":\"8 <lost>\"}\n",
+                          &error);
+    g_assert_no_error(error);
+    vt_timeline_merge(source, destination);
+    return g_steal_pointer(&source);
+}
+
+static void
+test_text_shows_phases_and_losses(void)
+{
+    g_autoptr(VtTimeline) timeline = timelinetest_sample();
+    g_autofree char *text = vt_timeline_to_text(timeline);
+
+    g_assert_nonnull(strstr(text, "    0.050 s  destination  prepared\n"));
+    g_assert_nonnull(strstr(text, "    0.100 s  source       unplug-asked    ua-net\n"));
+    g_assert_nonnull(strstr(text, "source      unplug        2.000 s\n"));
+    g_assert_nonnull(strstr(text, "source      stopped       0.010 s\n"));
+    g_assert_nonnull(strstr(text, "destination replug        0.045 s (never ended)\n"));
+    g_assert_nonnull(strstr(text, "probe       dark          0.040 s in 1 gaps\n"));
+}
+
+static void
+test_svg_is_well_formed(void)
+{
+    g_autoptr(VtTimeline) timeline = timelinetest_sample();
+    g_autoptr(VtTimeline) empty = vt_timeline_new(NULL, NULL, NULL);
+    g_autofree char *svg = vt_timeline_to_svg(timeline);
+    g_autofree char *bare = vt_timeline_to_svg(empty);
+    xmlDoc *doc = xmlReadMemory(svg, (int)strlen(svg), "t.svg", NULL, XML_PARSE_NONET);
+
+    g_assert_nonnull(doc);
+    xmlFreeDoc(doc);
+    doc = xmlReadMemory(bare, (int)strlen(bare), "t.svg", NULL, XML_PARSE_NONET);
+    g_assert_nonnull(doc);
+    xmlFreeDoc(doc);
+    g_assert_nonnull(strstr(svg, "web&lt;1&gt;"));
+    g_assert_nonnull(strstr(svg, "8 &lt;lost&gt;"));
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/qemu/timeline/lines-come-back", test_lines_come_back);
+    g_test_add_func("/qemu/timeline/bad-files-are-refused", test_bad_files_are_refused);
+    g_test_add_func("/qemu/timeline/a-torn-last-line-is-left-out", test_a_torn_last_line_is_left_out);
+    g_test_add_func("/qemu/timeline/text-shows-phases-and-losses", test_text_shows_phases_and_losses);
+    g_test_add_func("/qemu/timeline/svg-is-well-formed", test_svg_is_well_formed);
+    return g_test_run();
+}
