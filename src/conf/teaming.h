@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Teams: the <teaming> element of interfaces and hostdevs, our policies in <metadata>, and every rule that
+ * looks at more than one device of a team.
+ */
+#pragma once
+
+#include "conf/element.h"
+
+#define VT_TEAMING_URI    "urn:virtteam:domain:1"
+#define VT_TEAMING_PREFIX "virtteam"
+
+/**
+ * vt_teaming_parse - read the <teaming> child of an interface or hostdev
+ * @ctx:     where problems go
+ * @node:    the device's element; without <teaming> @teaming becomes VT_TEAMING_NONE
+ * @teaming: (out) the result
+ *
+ * Return: FALSE when there was a problem.
+ */
+gboolean vt_teaming_parse(VtParseContext *ctx, const xmlNode *node, VtTeaming *teaming);
+
+/** Write <teaming .../>; nothing for VT_TEAMING_NONE. */
+void vt_teaming_format(VtXmlWriter *writer, const VtTeaming *teaming);
+
+/** Read the policies out of the <metadata> element, if any; unknown attributes are refused. */
+gboolean vt_teaming_parse_policies(VtParseContext *ctx, const xmlNode *metadata, GPtrArray *policies);
+
+/** Every rule across the devices of the teams; problems name the element, the value and the remedy. */
+void vt_teaming_validate(VtParseContext *ctx, const VtDomainDef *def);
+
+/** Give transients without a MAC that of their persistent; part of postparse, before MACs are generated. */
+void vt_teaming_inherit_macs(VtDomainDef *def);
+
+/* One team as the definition has it. Exactly one of net and hostdev is set when there is a transient. */
+typedef struct {
+    VtNetDef *persistent;
+    VtNetDef *transient_net;         /* nullable */
+    VtHostdevDef *transient_hostdev; /* nullable */
+    const VtTeamPolicy *policy;      /* nullable */
+} VtTeam;
+
+/**
+ * vt_teaming_find_persistent - the NIC that an alias names
+ * @def:   the domain
+ * @alias: "ua-x", or an automatic one ("net0"), also before vt_alias_assign()
+ *
+ * Return: (nullable) (transfer none) any interface of that alias, whatever its <teaming>.
+ */
+VtNetDef *vt_teaming_find_persistent(const VtDomainDef *def, const char *alias);
+
+/** The teams of a domain: one VtTeam (g_free) a persistent that is named by a transient. (transfer full) */
+GPtrArray *vt_teaming_teams(const VtDomainDef *def);
+
+/** The policy for a persistent leg; NULL when the metadata has none. (transfer none) */
+const VtTeamPolicy *vt_teaming_policy(const VtDomainDef *def, const VtNetDef *persistent);
+
+/** TRUE for a NIC that is a host's PCI function (type='hostdev'), FALSE for an emulated or paravirtual one. */
+gboolean vt_teaming_net_is_host(const VtNetDef *net);
