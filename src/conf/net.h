@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The <interface> element.
+ */
+#pragma once
+
+#include "conf/element.h"
+
+/**
+ * vt_net_parse - read an <interface>
+ * @ctx:  where problems go
+ * @node: the element
+ * @out:  (out) (transfer full) (nullable) what could be read; also set when there were problems
+ *
+ * Return: FALSE when there was a problem.
+ * Source: libvirt formatdomain.rst, "Network interfaces".
+ */
+gboolean vt_net_parse(VtParseContext *ctx, xmlNode *node, VtNetDef **out);
+
+/** Judge one interface by its own values; what concerns its team is conf/teaming's. */
+void vt_net_validate(VtParseContext *ctx, const VtDomainDef *def, const VtNetDef *net);
+
+/** Write the element as libvirt writes it; live values are left out with VT_XML_FORMAT_INACTIVE. */
+void vt_net_format(VtXmlWriter *writer, const VtNetDef *net, guint flags);
+
+/** TRUE for a name that was given by us or by libvirt at start ("vnet3", "macvtap0"): no part of the definition. */
+gboolean vt_net_target_is_automatic(const char *dev);
