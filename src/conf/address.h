@@ -16,9 +16,6 @@
  */
 gboolean vt_device_info_parse(VtParseContext *ctx, const xmlNode *node, VtDeviceInfo *info);
 
-/** Make an info that says nothing: numbers that can be 0 are -1. */
-void vt_device_info_init(VtDeviceInfo *info);
-
 /** Write <boot>, <alias>, <rom> and <address>, in libvirt's order, as children of the open element. */
 void vt_device_info_format(VtXmlWriter *writer, const VtDeviceInfo *info, guint flags);
 

@@ -20,9 +20,9 @@ typedef struct {
 typedef enum {
     VT_ADDRESS_NONE,
     VT_ADDRESS_PCI,
-    VT_ADDRESS_ISA,    /* kept as said, nothing to assign */
-    VT_ADDRESS_USB,    /* bus, port */
-    VT_ADDRESS_DRIVE,  /* controller, bus, target, unit */
+    VT_ADDRESS_ISA,           /* kept as said, nothing to assign */
+    VT_ADDRESS_USB,           /* bus, port */
+    VT_ADDRESS_DRIVE,         /* controller, bus, target, unit */
     VT_ADDRESS_VIRTIO_SERIAL, /* controller, bus, port */
 } VtAddressType;
 
@@ -37,12 +37,12 @@ typedef struct {
     char *alias;         /* "net0", "ua-data"; NULL until assigned */
     gboolean user_alias; /* begins with "ua-": kept over redefinition */
     VtAddress address;
-    guint boot_order;    /* 1.. ; 0: not said */
-    char *rom_file;      /* <rom file=''/>: "" is "no ROM" */
-    int rom_bar;         /* <rom bar='on|off'/>: 1, 0, or -1 not said */
-    int rom_enabled;     /* <rom enabled='yes|no'/>: 1, 0, or -1 not said */
-    char *acpi_index;    /* never set: refused by name, kept here so that the refusal is in one place */
-    int line;            /* of the element in the XML it came from, for messages; 0: not from XML */
+    guint boot_order; /* 1.. ; 0: not said */
+    char *rom_file;   /* <rom file=''/>: "" is "no ROM" */
+    int rom_bar;      /* <rom bar='on|off'/>: 1, 0, or -1 not said */
+    int rom_enabled;  /* <rom enabled='yes|no'/>: 1, 0, or -1 not said */
+    char *acpi_index; /* never set: refused by name, kept here so that the refusal is in one place */
+    int line;         /* of the element in the XML it came from, for messages; 0: not from XML */
 } VtDeviceInfo;
 
 /* A host PCI function, <source><address .../></source>. */
@@ -86,13 +86,13 @@ typedef enum {
 typedef struct {
     char *persistent; /* alias it speaks of */
     VtOrchestration orchestration;
-    gboolean emulated;         /* an emulated PCIe NIC may be the transient */
-    guint unplug_timeout_ms;   /* 0: default */
-    int unplug_retries;        /* -1: default */
+    gboolean emulated;       /* an emulated PCIe NIC may be the transient */
+    guint unplug_timeout_ms; /* 0: default */
+    int unplug_retries;      /* -1: default */
     VtTeamOnTimeout on_timeout;
-    char *pf;                  /* VF policy: name of the PF to take a free VF from; nullable */
-    char *pci_ids;             /* VF policy: "8086:1520 15b3:1018", nullable */
-    VtTristate standby_only;   /* a host without a free VF takes the guest on standby */
+    char *pf;                /* VF policy: name of the PF to take a free VF from; nullable */
+    char *pci_ids;           /* VF policy: "8086:1520 15b3:1018", nullable */
+    VtTristate standby_only; /* a host without a free VF takes the guest on standby */
     int line;
 } VtTeamPolicy;
 
@@ -103,13 +103,7 @@ typedef enum {
     VT_VIRT_KVM,
 } VtVirtType;
 
-typedef enum {
-    VT_BOOT_FD,
-    VT_BOOT_CDROM,
-    VT_BOOT_HD,
-    VT_BOOT_NETWORK,
-    VT_BOOT_COUNT
-} VtBootDev;
+typedef enum { VT_BOOT_FD, VT_BOOT_CDROM, VT_BOOT_HD, VT_BOOT_NETWORK, VT_BOOT_COUNT } VtBootDev;
 
 typedef struct {
     char *arch;    /* "x86_64" */
@@ -136,14 +130,14 @@ typedef struct {
 
 typedef struct {
     VtCpuMode mode;
-    char *match;    /* exact, minimum, strict */
-    char *check;    /* none, partial, full */
-    char *fallback; /* allow, forbid */
+    char *match;      /* exact, minimum, strict */
+    char *check;      /* none, partial, full */
+    char *fallback;   /* allow, forbid */
     char *migratable; /* on, off */
     char *model;
     char *vendor;
     guint sockets, dies, cores, threads; /* <topology>; all 0: not said */
-    GPtrArray *features; /* of VtCpuFeature * */
+    GPtrArray *features;                 /* of VtCpuFeature * */
 } VtCpuDef;
 
 typedef struct {
@@ -154,7 +148,7 @@ typedef struct {
 } VtClockTimer;
 
 typedef struct {
-    char *offset; /* utc, localtime; others are refused */
+    char *offset;      /* utc, localtime; others are refused */
     GPtrArray *timers; /* of VtClockTimer * */
 } VtClockDef;
 
@@ -180,24 +174,24 @@ typedef enum {
 
 typedef struct {
     VtControllerType type;
-    int index;         /* -1: not said */
-    char *model;       /* PCI: pcie-root, pci-root, pcie-root-port, pcie-to-pci-bridge; USB: qemu-xhci, none, ... */
-    char *model_name;  /* <model name='pcie-root-port'/> */
+    int index;   /* -1: not said */
+    char *model; /* PCI: pcie-root, pci-root, pcie-root-port, pcie-to-pci-bridge; USB: qemu-xhci, none, ... */
+    char *model_name;                /* <model name='pcie-root-port'/> */
     int target_chassis, target_port; /* <target>; -1: not said */
     VtTristate target_hotplug;
-    guint ports;       /* USB, virtio-serial; 0: not said */
+    guint ports; /* USB, virtio-serial; 0: not said */
     VtDeviceInfo info;
 } VtControllerDef;
 
 typedef struct {
-    char *device;      /* disk, cdrom */
-    char *source_file; /* NULL: empty cdrom */
-    char *driver_name; /* qemu */
-    char *format;      /* raw, qcow2 */
+    char *device;                               /* disk, cdrom */
+    char *source_file;                          /* NULL: empty cdrom */
+    char *driver_name;                          /* qemu */
+    char *format;                               /* raw, qcow2 */
     char *cache, *io, *discard, *detect_zeroes; /* driver attributes; nullable */
-    guint queues;      /* 0: not said */
-    char *target_dev;  /* vda */
-    char *bus;         /* virtio, sata */
+    guint queues;                               /* 0: not said */
+    char *target_dev;                           /* vda */
+    char *bus;                                  /* virtio, sata */
     char *serial;
     gboolean readonly, shareable;
     VtDeviceInfo info;
@@ -228,23 +222,23 @@ typedef struct {
 typedef struct {
     VtNetType type;
     VtMac mac;
-    gboolean has_mac;       /* FALSE: postparse generates (or inherits, for a transient) */
-    char *bridge;           /* BRIDGE */
-    char *network, *portgroup; /* NETWORK */
+    gboolean has_mac;               /* FALSE: postparse generates (or inherits, for a transient) */
+    char *bridge;                   /* BRIDGE */
+    char *network, *portgroup;      /* NETWORK */
     char *direct_dev, *direct_mode; /* DIRECT */
-    VtHostPci host;         /* HOSTDEV */
-    gboolean has_host;      /* FALSE: taken by the team's policy */
-    VtTristate managed;     /* hostdev: managed='yes'; ethernet: <target managed='no'/> is target_managed */
-    char *driver_name;      /* virtio: vhost|qemu; hostdev: vfio */
+    VtHostPci host;                 /* HOSTDEV */
+    gboolean has_host;              /* FALSE: taken by the team's policy */
+    VtTristate managed; /* hostdev: managed='yes'; ethernet: <target managed='no'/> is target_managed */
+    char *driver_name;  /* virtio: vhost|qemu; hostdev: vfio */
     guint queues, rx_queue_size, tx_queue_size; /* 0: not said */
-    char *model;            /* virtio, e1000e, vmxnet3, igb, ...; NULL for hostdev */
-    char *target_dev;       /* name of the tap on the host; names like "vnetN" are dropped from inactive XML */
+    char *model;                                /* virtio, e1000e, vmxnet3, igb, ...; NULL for hostdev */
+    char *target_dev; /* name of the tap on the host; names like "vnetN" are dropped from inactive XML */
     VtTristate target_managed;
-    guint mtu;              /* 0: not said */
+    guint mtu; /* 0: not said */
     VtLinkState link;
     VtVlanDef vlan;
     VtTristate trust_guest_rx_filters;
-    VtTristate isolated;    /* <port isolated=''/> */
+    VtTristate isolated; /* <port isolated=''/> */
     VtTeaming teaming;
     VtDeviceInfo info;
 } VtNetDef;
@@ -257,13 +251,7 @@ typedef struct {
     VtDeviceInfo info;
 } VtHostdevDef;
 
-typedef enum {
-    VT_CHAR_PTY,
-    VT_CHAR_FILE,
-    VT_CHAR_NULL,
-    VT_CHAR_UNIX,
-    VT_CHAR_COUNT
-} VtCharType;
+typedef enum { VT_CHAR_PTY, VT_CHAR_FILE, VT_CHAR_NULL, VT_CHAR_UNIX, VT_CHAR_COUNT } VtCharType;
 
 typedef enum {
     VT_CHAR_ROLE_SERIAL,
@@ -274,10 +262,10 @@ typedef enum {
 typedef struct {
     VtCharRole role;
     VtCharType type;
-    char *path;         /* FILE, UNIX: as said; PTY: known only while it runs */
-    VtTristate append;  /* FILE */
-    gboolean listen;    /* UNIX mode='bind' */
-    char *log_file;     /* <log file=''/> */
+    char *path;        /* FILE, UNIX: as said; PTY: known only while it runs */
+    VtTristate append; /* FILE */
+    gboolean listen;   /* UNIX mode='bind' */
+    char *log_file;    /* <log file=''/> */
     VtTristate log_append;
     int target_port;    /* -1: not said */
     char *target_type;  /* serial: isa-serial; console: serial, virtio; channel: virtio */
@@ -294,9 +282,9 @@ typedef struct {
 } VtMemballoonDef;
 
 typedef struct {
-    char *model;         /* virtio */
-    char *backend_model; /* random, builtin */
-    char *backend_path;  /* /dev/urandom */
+    char *model;                      /* virtio */
+    char *backend_model;              /* random, builtin */
+    char *backend_path;               /* /dev/urandom */
     guint rate_bytes, rate_period_ms; /* 0: not said */
     VtDeviceInfo info;
 } VtRngDef;
@@ -320,8 +308,8 @@ typedef struct {
     VtUuid uuid;
     gboolean has_uuid; /* FALSE: postparse generates */
     char *title, *description;
-    char *metadata;    /* children of <metadata> as text, unchanged; nullable */
-    GPtrArray *team_policies; /* of VtTeamPolicy *, read from @metadata */
+    char *metadata;                         /* children of <metadata> as text, unchanged; nullable */
+    GPtrArray *team_policies;               /* of VtTeamPolicy *, read from @metadata */
     guint64 memory_kib, current_memory_kib; /* current 0: not said */
     guint vcpus;
     VtOsDef os;
@@ -331,18 +319,18 @@ typedef struct {
     VtLifecycleAction on_poweroff, on_reboot, on_crash;
     VtTristate suspend_to_mem, suspend_to_disk; /* <pm> */
     char *emulator;
-    GPtrArray *controllers; /* of VtControllerDef * */
-    GPtrArray *disks;       /* of VtDiskDef * */
-    GPtrArray *nets;        /* of VtNetDef * */
-    GPtrArray *hostdevs;    /* of VtHostdevDef * */
-    GPtrArray *serials;     /* of VtCharDef * */
-    GPtrArray *consoles;    /* of VtCharDef * */
-    GPtrArray *channels;    /* of VtCharDef * */
-    GPtrArray *inputs;      /* of VtInputDef * */
-    GPtrArray *rngs;        /* of VtRngDef * */
-    GPtrArray *watchdogs;   /* of VtWatchdogDef * */
+    GPtrArray *controllers;      /* of VtControllerDef * */
+    GPtrArray *disks;            /* of VtDiskDef * */
+    GPtrArray *nets;             /* of VtNetDef * */
+    GPtrArray *hostdevs;         /* of VtHostdevDef * */
+    GPtrArray *serials;          /* of VtCharDef * */
+    GPtrArray *consoles;         /* of VtCharDef * */
+    GPtrArray *channels;         /* of VtCharDef * */
+    GPtrArray *inputs;           /* of VtInputDef * */
+    GPtrArray *rngs;             /* of VtRngDef * */
+    GPtrArray *watchdogs;        /* of VtWatchdogDef * */
     VtMemballoonDef *memballoon; /* nullable: postparse adds the default virtio one */
-    gboolean audio_none;    /* <audio id='1' type='none'/>, as stock libvirt writes it */
+    gboolean audio_none;         /* <audio id='1' type='none'/>, as stock libvirt writes it */
     /* <seclabel type='none'> or relabel='no' is accepted and kept; others are refused. */
     gboolean seclabel_none;
 } VtDomainDef;
@@ -358,7 +346,7 @@ VtDomainDef *vt_domain_def_new(void);
 void vt_domain_def_free(VtDomainDef *def);
 
 /**
- * vt_domain_def_copy - a deep copy, through format and parse of nothing: field by field
+ * vt_domain_def_copy - a deep copy
  * @def: what to copy
  *
  * Return: (transfer full) the copy.
@@ -378,7 +366,30 @@ void vt_rng_def_free(VtRngDef *rng);
 void vt_watchdog_def_free(VtWatchdogDef *watchdog);
 void vt_memballoon_def_free(VtMemballoonDef *memballoon);
 void vt_team_policy_free(VtTeamPolicy *policy);
+void vt_cpu_feature_free(VtCpuFeature *feature);
+void vt_clock_timer_free(VtClockTimer *timer);
+
+/** Make an info that says nothing: numbers that can be 0 are -1. */
+void vt_device_info_init(VtDeviceInfo *info);
+/** Free what an info owns, not the info. */
 void vt_device_info_clear(VtDeviceInfo *info);
+
+/** Deep copies; NULL of NULL. (transfer full) */
+VtControllerDef *vt_controller_def_copy(const VtControllerDef *controller);
+VtDiskDef *vt_disk_def_copy(const VtDiskDef *disk);
+VtNetDef *vt_net_def_copy(const VtNetDef *net);
+VtHostdevDef *vt_hostdev_def_copy(const VtHostdevDef *hostdev);
+VtCharDef *vt_char_def_copy(const VtCharDef *chr);
+VtInputDef *vt_input_def_copy(const VtInputDef *input);
+VtRngDef *vt_rng_def_copy(const VtRngDef *rng);
+VtWatchdogDef *vt_watchdog_def_copy(const VtWatchdogDef *watchdog);
+VtMemballoonDef *vt_memballoon_def_copy(const VtMemballoonDef *memballoon);
+VtTeamPolicy *vt_team_policy_copy(const VtTeamPolicy *policy);
+VtCpuFeature *vt_cpu_feature_copy(const VtCpuFeature *feature);
+VtClockTimer *vt_clock_timer_copy(const VtClockTimer *timer);
+
+/** A controller whose numbers are "not said". (transfer full) */
+VtControllerDef *vt_controller_def_new(VtControllerType type);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtControllerDef, vt_controller_def_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtDiskDef, vt_disk_def_free)
@@ -390,3 +401,5 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtRngDef, vt_rng_def_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtWatchdogDef, vt_watchdog_def_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtMemballoonDef, vt_memballoon_def_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtTeamPolicy, vt_team_policy_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtCpuFeature, vt_cpu_feature_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtClockTimer, vt_clock_timer_free)
