@@ -16,8 +16,8 @@ typedef struct {
 
 typedef struct {
     char *const *argv;
-    char *const *envp;        /* nullable: PATH, HOME and LC_ALL=C only */
-    const int *fds;           /* to inherit, under the same numbers as in argv */
+    char *const *envp; /* nullable: PATH, HOME and LC_ALL=C only */
+    const int *fds;    /* to inherit, under the same numbers as in argv */
     gsize n_fds;
     const char *log_path;     /* stdout and stderr are appended here, argv before them */
     const char *pid_path;     /* written (atomically) as soon as the pid is known */
@@ -51,6 +51,18 @@ VtProcess *vt_process_spawn(const VtProcessParams *params, const VtProcessFuncs 
  */
 VtProcess *vt_process_attach(pid_t pid, guint64 start_time, const char *monitor_path, const char *log_path,
                              const VtProcessFuncs *funcs, gpointer user, GError **error);
+
+/**
+ * vt_process_read_pid_file - what the pid file of a QEMU says
+ * @path:       its pid_path
+ * @pid:        (out)
+ * @start_time: (out) for vt_process_attach()
+ *
+ * Two lines, the pid and field 22 of its /proc/PID/stat; QEMU's process writes it before it executes QEMU, so
+ * there is no QEMU without one.
+ * Return: FALSE when there is no such file or it says something else.
+ */
+gboolean vt_process_read_pid_file(const char *path, pid_t *pid, guint64 *start_time);
 
 /** Connect QMP and negotiate. @done: TIMEOUT, or OPERATION_FAILED with the log's last lines if QEMU ended. */
 void vt_process_connect(VtProcess *process, guint timeout_ms, VtDoneFunc done, gpointer user);

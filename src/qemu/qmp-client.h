@@ -66,7 +66,10 @@ void vt_qmp_client_call(VtQmpClient *client, const char *command, JsonNode *args
 gboolean vt_qmp_client_call_raw(VtQmpClient *client, const char *json, guint timeout_ms, VtQmpReplyFunc reply,
                                 gpointer user, GError **error);
 
-/** vt_qmp_client_call() with arguments as a printf-style JSON-free list: name, type letter, value, ..., NULL.
- *  Letters: s string, b gboolean, i gint64, d double, n JsonNode * (transfer full). */
+/** vt_qmp_client_call() with arguments as a list without JSON: name, type, value, ..., NULL.
+ *  Types are strings: "s" string, "b" gboolean, "i" gint64, "d" double, "n" JsonNode * (transfer full). */
 void vt_qmp_client_callv(VtQmpClient *client, const char *command, guint timeout_ms, VtQmpReplyFunc reply,
                          gpointer user, ...) G_GNUC_NULL_TERMINATED;
+
+/** While a VtQmpReplyFunc runs: the whole answer as QEMU sent it, for qemu-monitor-command; NULL otherwise. */
+const char *vt_qmp_client_reply_text(const VtQmpClient *client);
