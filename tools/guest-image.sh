@@ -21,7 +21,7 @@ done
 PATH=$PATH:/sbin:/usr/sbin
 
 stamp=$(cat "$0" "$here/guest-init" "$here/probe.c" | sha256sum | cut -d' ' -f1)
-if [ -s "$out/vmlinux" ] && [ -s "$out/initrd.cpio" ] && [ "$(cat "$out/stamp" 2>/dev/null || true)" = "$stamp" ]; then
+if [ -s "$out/vmlinux" ] && [ -s "$out/initrd.cpio" ] && [ -x "$out/probe" ] && [ "$(cat "$out/stamp" 2>/dev/null || true)" = "$stamp" ]; then
   say "$out is up to date"
   exit 0
 fi
@@ -75,6 +75,7 @@ cp "$busybox" "$root/bin/busybox"
 ln -s busybox "$root/bin/sh"
 gcc -O2 -static -o "$root/bin/probe" "$here/probe.c"
 strip "$root/bin/probe"
+gcc -O2 -o "$out/probe" "$here/probe.c"
 install -m 755 "$here/guest-init" "$root/init"
 for module in $modules; do
   modprobe -d "$out/kernel" -S "$version" --show-depends "$module" 2>/dev/null |
