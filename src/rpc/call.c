@@ -223,6 +223,32 @@ vt_call_domain(VtCall *call, const VtProtoDom *dom)
     return domain;
 }
 
+VtProtoDom
+vt_call_dom(const VtDomain *domain)
+{
+    return (VtProtoDom){
+        .name = (char *)vt_domain_name(domain),
+        .uuid = *vt_domain_uuid(domain),
+        .id = vt_domain_id(domain),
+    };
+}
+
+void
+vt_call_return_dom(VtCall *call, const VtDomain *domain)
+{
+    VtProtoDomArg ret = { .dom = vt_call_dom(domain) };
+
+    vt_call_return(call, &ret);
+}
+
+void
+vt_call_return_empty(VtCall *call)
+{
+    g_autofree gpointer zeros = g_malloc0(MAX(call->procedure->ret->size, 1));
+
+    vt_call_return(call, zeros);
+}
+
 char *
 vt_call_api_name(const char *procedure_name)
 {

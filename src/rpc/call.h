@@ -107,6 +107,15 @@ gboolean vt_call_refuse_readonly(VtCall *call);
  */
 VtDomain *vt_call_domain(VtCall *call, const VtProtoDom *dom);
 
+/** A domain's handle as replies and events carry it; the name is @domain's own. */
+VtProtoDom vt_call_dom(const VtDomain *domain);
+
+/** Answer with a domain: for procedures whose return is just that. */
+void vt_call_return_dom(VtCall *call, const VtDomain *domain);
+
+/** Answer with an all-zero return: "no", "none", or an empty list, by the procedure's type. */
+void vt_call_return_empty(VtCall *call);
+
 /**
  * vt_call_reply_error - an error frame
  * @header: of the call (or stream) it answers
