@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/timeline.h"
 
-#include <json-glib/json-glib.h>
 #include <string.h>
 #include "util/enum.h"
+#include "util/json.h"
 
 #define TIMELINE_VERSION   1
 #define TIMELINE_MAX_BYTES (16 * 1024 * 1024)
@@ -97,8 +97,7 @@ vt_timeline_add(VtTimeline *timeline, const VtTimelineEntry *entry)
 static char *
 timeline_line(JsonObject *object)
 {
-    g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), object);
-    g_autofree char *text = json_to_string(node, FALSE);
+    g_autofree char *text = vt_json_object_to_string(object);
 
     return g_strconcat(text, "\n", NULL);
 }
@@ -132,53 +131,18 @@ vt_timeline_entry_line(const VtTimelineEntry *entry)
     return timeline_line(object);
 }
 
-/* A string member that is there and is a string; NULL otherwise, so that a wrong type reads as absent. */
-static const char *
-timeline_string(JsonObject *object, const char *name)
-{
-    JsonNode *node = json_object_get_member(object, name);
-
-    if (!node || json_node_get_node_type(node) != JSON_NODE_VALUE ||
-        json_node_get_value_type(node) != G_TYPE_STRING)
-        return NULL;
-    return json_node_get_string(node);
-}
-
 static gboolean
-timeline_int(JsonObject *object, const char *name, gint64 *value)
-{
-    JsonNode *node = json_object_get_member(object, name);
-
-    if (!node || json_node_get_node_type(node) != JSON_NODE_VALUE ||
-        json_node_get_value_type(node) != G_TYPE_INT64)
-        return FALSE;
-    *value = json_node_get_int(node);
-    return TRUE;
-}
-
-static JsonObject *
-timeline_parse_line(JsonParser *parser, const char *line, gsize len)
-{
-    JsonNode *root;
-
-    if (!json_parser_load_from_data(parser, line, (gssize)len, NULL))
-        return NULL;
-    root = json_parser_get_root(parser);
-    if (!root || json_node_get_node_type(root) != JSON_NODE_OBJECT)
-        return NULL;
-    return json_node_get_object(root);
-}
-
-static gboolean
-timeline_parse_entry(VtTimeline *timeline, JsonObject *object, guint number, GError **error)
+timeline_parse_entry(VtTimeline *timeline, JsonNode *object, guint number, GError **error)
 {
     VtTimelineEntry entry = { 0 };
-    const char *side = timeline_string(object, "side");
-    const char *what = timeline_string(object, "what");
+    const char *side = vt_json_string_or(object, "side", NULL);
+    const char *what = vt_json_string_or(object, "what", NULL);
     int side_value = vt_enum_value(timeline_sides, VT_TIMELINE_SIDE_COUNT, side);
     int what_value = vt_enum_value(timeline_whats, VT_TIMELINE_WHAT_COUNT, what);
 
-    if (!timeline_int(object, "t", &entry.t_us) || entry.t_us < 0)
+    entry.t_us = vt_json_int_or(object, "t", -1);
+    entry.duration_us = vt_json_int_or(object, "duration", 0);
+    if (entry.t_us < 0)
         return vt_error_set(error, VT_ERROR_INVALID_ARG, "Line %u of the timeline has no time 't'.", number);
     if (side_value < 0)
         return vt_error_set(error, VT_ERROR_INVALID_ARG, "Line %u of the timeline has an unknown side '%s'.",
@@ -186,26 +150,25 @@ timeline_parse_entry(VtTimeline *timeline, JsonObject *object, guint number, GEr
     if (what_value < 0)
         return vt_error_set(error, VT_ERROR_INVALID_ARG, "Line %u of the timeline has an unknown event '%s'.",
                             number, what ? what : "");
-    if (timeline_int(object, "duration", &entry.duration_us) && entry.duration_us < 0)
+    if (entry.duration_us < 0)
         return vt_error_set(error, VT_ERROR_INVALID_ARG, "Line %u of the timeline has a negative duration.",
                             number);
     entry.side = (VtTimelineSide)side_value;
     entry.what = (VtTimelineWhat)what_value;
-    entry.team = (char *)timeline_string(object, "team");
-    entry.detail = (char *)timeline_string(object, "detail");
+    entry.team = (char *)vt_json_string_or(object, "team", NULL);
+    entry.detail = (char *)vt_json_string_or(object, "detail", NULL);
     vt_timeline_add(timeline, &entry);
     return TRUE;
 }
 
 static VtTimeline *
-timeline_parse_head(JsonObject *object)
+timeline_parse_head(JsonNode *object)
 {
-    gint64 version;
-
-    if (!object || !timeline_int(object, "virtteam-timeline", &version) || version != TIMELINE_VERSION)
+    if (!object || vt_json_int_or(object, "virtteam-timeline", 0) != TIMELINE_VERSION)
         return NULL;
-    return vt_timeline_new(timeline_string(object, "migration"), timeline_string(object, "domain"),
-                           timeline_string(object, "host"));
+    return vt_timeline_new(vt_json_string_or(object, "migration", NULL),
+                           vt_json_string_or(object, "domain", NULL),
+                           vt_json_string_or(object, "host", NULL));
 }
 
 /* Insertion sort: stable, and the input is nearly sorted (each host writes in order). */
@@ -229,7 +192,6 @@ timeline_sort(VtTimeline *timeline)
 VtTimeline *
 vt_timeline_parse(const char *text, GError **error)
 {
-    g_autoptr(JsonParser) parser = json_parser_new();
     g_autoptr(VtTimeline) timeline = NULL;
     const char *line = text;
     guint number = 0;
@@ -239,7 +201,7 @@ vt_timeline_parse(const char *text, GError **error)
         return NULL;
     }
     for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
-        JsonObject *object = timeline_parse_line(parser, line, (gsize)(end - line));
+        g_autoptr(JsonNode) object = vt_json_parse(line, (gsize)(end - line), NULL);
 
         number++;
         if (!timeline) {
@@ -251,7 +213,7 @@ vt_timeline_parse(const char *text, GError **error)
             }
             continue;
         }
-        if (!object) {
+        if (!object || !JSON_NODE_HOLDS_OBJECT(object)) {
             vt_error_set(error, VT_ERROR_INVALID_ARG, "Line %u of the timeline is not a JSON object.",
                          number);
             return NULL;
