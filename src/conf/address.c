@@ -158,7 +158,7 @@ address_parse_alias(VtParseContext *ctx, const xmlNode *node, VtDeviceInfo *info
     if (!vt_element_check(ctx, node, &schema) || !vt_xml_attr_required(ctx->problems, node, "name", &name))
         return FALSE;
     user = g_str_has_prefix(name, "ua-");
-    if (!user && !(ctx->flags & VT_PARSE_STATUS))
+    if (!user && !(ctx->flags & (VT_PARSE_STATUS | VT_PARSE_DEVICE)))
         return TRUE; /* libvirt numbers its own aliases anew, too */
     if (user && (strspn(name, allowed) != strlen(name) || strlen(name) > ADDRESS_ALIAS_MAX || !name[3])) {
         g_autofree char *shown = vt_xml_shown(name);

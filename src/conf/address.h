@@ -8,7 +8,8 @@
 
 /**
  * vt_device_info_parse - read <alias>, <address>, <boot> and <rom> of a device, and its line
- * @ctx:  where problems go; VT_PARSE_STATUS keeps automatic aliases, else only those with "ua-" stay
+ * @ctx:  where problems go; VT_PARSE_STATUS and VT_PARSE_DEVICE (which are to be found by it)
+ *        keep automatic aliases, else only those with "ua-" stay
  * @node: the device's element; which of these children it may have is its VtElementSchema's business
  * @info: (out) an empty info (vt_device_info_init())
  *

@@ -168,6 +168,8 @@ chardev_parse_target(VtParseContext *ctx, const xmlNode *node, VtCharDef *chr)
 static gboolean
 chardev_complete_target(VtParseContext *ctx, const xmlNode *node, VtCharDef *chr)
 {
+    const xmlNode *target = vt_xml_child(node, "target");
+
     switch (chr->role) {
     case VT_CHAR_ROLE_SERIAL:
         if (!chr->target_type)
@@ -185,6 +187,8 @@ chardev_complete_target(VtParseContext *ctx, const xmlNode *node, VtCharDef *chr
     if (chr->target_type)
         return TRUE;
     chr->target_type = g_strdup("virtio");
+    if (target && xmlHasProp((xmlNode *)target, BAD_CAST "type"))
+        return TRUE; /* it was refused */
     return vt_xml_problem(ctx->problems, VT_ERROR_XML_DETAIL, node,
                           _("<target type=''> is missing: say <target type='virtio' name='...'/>"));
 }

@@ -175,39 +175,52 @@ disk_parse_serial(VtParseContext *ctx, const xmlNode *node, VtDiskDef *disk)
     return ok;
 }
 
+static gboolean
+disk_parse_children(VtParseContext *ctx, const xmlNode *node, VtDiskDef *disk)
+{
+    static const struct {
+        const char *name;
+        gboolean (*parse)(VtParseContext *ctx, const xmlNode *node, VtDiskDef *disk);
+    } table[] = {
+        { .name = "driver", .parse = disk_parse_driver },
+        { .name = "source", .parse = disk_parse_source },
+        { .name = "target", .parse = disk_parse_target },
+        { .name = "serial", .parse = disk_parse_serial },
+    };
+    gboolean ok = TRUE;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+        const xmlNode *child = vt_xml_child(node, table[i].name);
+
+        if (child)
+            ok &= table[i].parse(ctx, child, disk);
+    }
+    if (!vt_xml_child(node, "target"))
+        ok = vt_xml_problem(ctx->problems, VT_ERROR_XML_DETAIL, node,
+                            _("<target dev=''> is missing: say what the guest shall call it, e.g. 'vda'"));
+    return ok;
+}
+
 gboolean
 vt_disk_parse(VtParseContext *ctx, xmlNode *node, VtDiskDef **out)
 {
     g_autoptr(VtDiskDef) disk = g_new0(VtDiskDef, 1);
     g_autofree char *type = NULL;
-    const xmlNode *driver = vt_xml_child(node, "driver");
-    const xmlNode *source = vt_xml_child(node, "source");
-    const xmlNode *target = vt_xml_child(node, "target");
-    const xmlNode *serial = vt_xml_child(node, "serial");
     gboolean ok = vt_element_check(ctx, node, &disk_schema);
-    gboolean type_ok = vt_xml_attr_choice(ctx->problems, node, "type", "file",
-                                          "block dir network volume nvme vhostuser vhostvdpa", &type);
 
+    *out = NULL;
+    /* What a disk of another type holds is refused with the type. */
+    if (!vt_xml_attr_choice(ctx->problems, node, "type", "file",
+                            "block dir network volume nvme vhostuser vhostvdpa", &type))
+        return FALSE;
     vt_device_info_init(&disk->info);
-    ok &= type_ok;
     ok &= vt_xml_attr_choice(ctx->problems, node, "device", "disk cdrom", "floppy lun", &disk->device);
     if (!disk->device)
         disk->device = g_strdup("disk");
-    if (driver)
-        ok &= disk_parse_driver(ctx, driver, disk);
-    /* What an image of another type has in <source> is refused with the type. */
-    if (source && type_ok)
-        ok &= disk_parse_source(ctx, source, disk);
+    ok &= disk_parse_children(ctx, node, disk);
     ok &= disk_check_backing(ctx, vt_xml_child(node, "backingStore"));
-    if (target)
-        ok &= disk_parse_target(ctx, target, disk);
-    else
-        ok = vt_xml_problem(ctx->problems, VT_ERROR_XML_DETAIL, node,
-                            _("<target dev=''> is missing: say what the guest shall call it, e.g. 'vda'"));
     ok &= disk_parse_flag(ctx, node, "readonly", &disk->readonly);
     ok &= disk_parse_flag(ctx, node, "shareable", &disk->shareable);
-    if (serial)
-        ok &= disk_parse_serial(ctx, serial, disk);
     ok &= vt_device_info_parse(ctx, node, &disk->info);
     if (!disk->driver_name)
         disk->driver_name = g_strdup("qemu");

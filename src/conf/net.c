@@ -116,12 +116,12 @@ net_parse_source_hostdev(VtParseContext *ctx, const xmlNode *source, VtNetDef *n
 {
     const xmlNode *address = vt_xml_child(source, "address");
 
+    net->has_host = TRUE;
     if (!address)
         return vt_xml_problem(ctx->problems, VT_ERROR_XML_DETAIL, source,
                               _("<address type='pci' domain='' bus='' slot='' function=''/> of the host's "
                                 "PCI function is missing"));
-    net->has_host = vt_host_pci_parse(ctx, address, &net->host);
-    return net->has_host;
+    return vt_host_pci_parse(ctx, address, &net->host);
 }
 
 static gboolean
