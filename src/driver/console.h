@@ -12,6 +12,8 @@
  * @domain:  running
  * @device:  (nullable) alias; NULL: the first console or serial
  * @flags:   1 FORCE (disconnect who has it), 2 SAFE
+ * @evicted: told when another client takes the console by force
+ * @user:    for @evicted
  * @fd:      (out) non-blocking descriptor of the pty or socket; owned by the caller
  * @release: (out) opaque handle for vt_console_close()
  * @error:   (out) OPERATION_INVALID (not running), NO_DEVICE, UNSUPPORTED (not a pty), BUSY (in use)

@@ -71,8 +71,8 @@ void vt_driver_owner_gone(VtDriver *driver, VtOwner *owner);
 
 /* ---- the list (driver/domain-list.c) ---- */
 
-VtDomain *vt_driver_lookup_uuid(VtDriver *driver, const VtUuid *uuid,
-                                GError **error); /* NO_DOMAIN; transfer none */
+/** Find a domain, by UUID or by name: (transfer none), or NULL with NO_DOMAIN. */
+VtDomain *vt_driver_lookup_uuid(VtDriver *driver, const VtUuid *uuid, GError **error);
 VtDomain *vt_driver_lookup_name(VtDriver *driver, const char *name, GError **error);
 VtDomain *vt_driver_lookup_id(VtDriver *driver, int id, GError **error);
 

@@ -102,6 +102,8 @@ typedef struct {
     const char *path, *alias, *reason;
     int action; /* virDomainEventIOErrorAction: 0 none, 1 pause, 2 report */
 } VtEventIoError;
+/** A disk reported an error (VIR_DOMAIN_EVENT_ID_IO_ERROR). */
 void vt_event_io_error(VtDriver *driver, VtDomain *domain, const VtEventIoError *what);
 
+/** Any QMP event, for clients that asked for monitor events. */
 void vt_event_monitor(VtDriver *driver, VtDomain *domain, const VtQmpEvent *event);

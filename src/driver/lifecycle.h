@@ -10,6 +10,7 @@
 /** virDomainDefineXMLFlags. (transfer none) the domain; DOMAIN_EXISTS on a name or UUID clash. */
 VtDomain *vt_lifecycle_define(VtDriver *driver, const char *xml, guint flags, GError **error);
 
+/** virDomainUndefineFlags: forget the definition; a running domain becomes transient. */
 gboolean vt_lifecycle_undefine(VtDriver *driver, VtDomain *domain, guint flags, GError **error);
 
 /**
@@ -28,6 +29,7 @@ void vt_lifecycle_create(VtDriver *driver, VtDomain *domain, guint flags, VtOwne
 void vt_lifecycle_create_xml(VtDriver *driver, const char *xml, guint flags, VtOwner *owner,
                              VtDomain **domain, VtDoneFunc done, gpointer user);
 
+/** virDomainShutdown, Reboot, Reset, Destroy, Suspend, Resume: @done is told when QEMU has done (or was asked). */
 void vt_lifecycle_shutdown(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc done, gpointer user);
 void vt_lifecycle_reboot(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc done, gpointer user);
 void vt_lifecycle_reset(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc done, gpointer user);
@@ -35,6 +37,7 @@ void vt_lifecycle_destroy(VtDriver *driver, VtDomain *domain, guint flags, VtDon
 void vt_lifecycle_suspend(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer user);
 void vt_lifecycle_resume(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer user);
 
+/** Whether the domain starts with the host; kept on disk. */
 gboolean vt_lifecycle_set_autostart(VtDriver *driver, VtDomain *domain, gboolean on, GError **error);
 gboolean vt_lifecycle_get_autostart(VtDriver *driver, VtDomain *domain);
 

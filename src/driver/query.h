@@ -14,6 +14,7 @@ typedef struct {
     guint64 cpu_time_ns;
 } VtDomainInfo;
 
+/** virDomainGetInfo. */
 void vt_query_info(VtDriver *driver, VtDomain *domain, VtDomainInfo *info);
 
 /** virDomainGetXMLDesc. Flags are virDomainXMLFlags. (transfer full) */
@@ -28,10 +29,10 @@ gboolean vt_query_set_metadata(VtDriver *driver, VtDomain *domain, int type, con
 /** Live vCPU count per virDomainGetVcpusFlags; -1 with @error. */
 int vt_query_vcpus(VtDriver *driver, VtDomain *domain, guint flags, GError **error);
 
-/** virDomainInterfaceStats by target name or MAC; host's counters of the tap, turned round. */
 typedef struct {
     gint64 rx_bytes, rx_packets, rx_errs, rx_drop, tx_bytes, tx_packets, tx_errs, tx_drop;
 } VtInterfaceStats;
+/** virDomainInterfaceStats by target name or MAC; host's counters of the tap, turned round. */
 gboolean vt_query_interface_stats(VtDriver *driver, VtDomain *domain, const char *device,
                                   VtInterfaceStats *stats, GError **error);
 
@@ -48,6 +49,7 @@ typedef struct {
     guint64 memory_kib;
     guint cpus, mhz, nodes, sockets, cores, threads;
 } VtNodeInfo;
+/** virNodeGetInfo. */
 gboolean vt_host_node_info(VtNodeInfo *info, GError **error);
 
 /** virConnectGetCapabilities and ...DomainCapabilities documents. (transfer full) */

@@ -186,7 +186,8 @@ store_is_leftover(const char *file, const char *suffix)
            strncmp(dot - strlen(suffix), suffix, strlen(suffix)) == 0;
 }
 
-static int store_compare(gconstpointer a, gconstpointer b)
+static int
+store_compare(gconstpointer a, gconstpointer b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }

@@ -21,6 +21,7 @@ gboolean vt_store_remove(VtDriver *driver, VtDomain *domain, GError **error);
 /** A domain was renamed: write it under its new name, then remove the files under @old_name. */
 gboolean vt_store_rename(VtDriver *driver, VtDomain *domain, const char *old_name, GError **error);
 
+/** The autostart link of a definition. */
 gboolean vt_store_set_autostart(VtDriver *driver, VtDomain *domain, gboolean on, GError **error);
 gboolean vt_store_get_autostart(VtDriver *driver, VtDomain *domain);
 

@@ -9,19 +9,19 @@
 #include "qemu/caps.h"
 
 typedef struct {
-    int tap_fd;     /* number in the child; -1: print a placeholder (domxml-to-native) */
-    int vhost_fd;   /* -1: without vhost */
+    int tap_fd;   /* number in the child; -1: print a placeholder (domxml-to-native) */
+    int vhost_fd; /* -1: without vhost */
 } VtArgvNetFd;
 
 typedef struct {
-    const char *monitor_path; /* socket path, when monitor_fd is -1 */
-    int monitor_fd;           /* listening socket inherited by QEMU, or -1 */
-    const char *state_dir;    /* per-guest run-time directory (sockets of channels) */
-    const char *incoming;     /* "defer" or NULL */
-    gboolean start_paused;    /* -S */
+    const char *monitor_path;   /* socket path, when monitor_fd is -1 */
+    int monitor_fd;             /* listening socket inherited by QEMU, or -1 */
+    const char *state_dir;      /* per-guest run-time directory (sockets of channels) */
+    const char *incoming;       /* "defer" or NULL */
+    gboolean start_paused;      /* -S */
     const VtArgvNetFd *net_fds; /* one per def->nets entry; NULL: none opened */
     gsize n_net_fds;
-    gboolean standalone;      /* for people: domxml-to-native, `virtteam argv` */
+    gboolean standalone; /* for people: domxml-to-native, `virtteam argv` */
 } VtArgvContext;
 
 /**
@@ -33,7 +33,8 @@ typedef struct {
  *
  * Return: (transfer full) NULL-terminated argv; argv[0] is the binary.
  */
-char **vt_argv_build(const VtDomainDef *def, const VtQemuCaps *caps, const VtArgvContext *ctx, GError **error);
+char **vt_argv_build(const VtDomainDef *def, const VtQemuCaps *caps, const VtArgvContext *ctx,
+                     GError **error);
 
 /** One shell-quoted line per option ("-name guest=x" on one line, " \" at its end), as domxml-to-native. */
 char *vt_argv_to_text(char *const *argv);

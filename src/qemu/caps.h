@@ -8,17 +8,17 @@
 #include "util/error.h"
 
 typedef enum {
-    VT_QEMU_CAP_KVM,              /* built in and /dev/kvm can be used */
+    VT_QEMU_CAP_KVM, /* built in and /dev/kvm can be used */
     VT_QEMU_CAP_TCG,
-    VT_QEMU_CAP_VIRTIO_NET_FAILOVER,  /* virtio-net-pci.failover */
-    VT_QEMU_CAP_VFIO_FAILOVER_PAIR,   /* vfio-pci.failover_pair_id */
-    VT_QEMU_CAP_NET_FAILOVER_PAIR,    /* emulated PCI NICs take failover_pair_id too */
-    VT_QEMU_CAP_QUERY_VIRTIO_STATUS,  /* x-query-virtio-status */
+    VT_QEMU_CAP_VIRTIO_NET_FAILOVER, /* virtio-net-pci.failover */
+    VT_QEMU_CAP_VFIO_FAILOVER_PAIR,  /* vfio-pci.failover_pair_id */
+    VT_QEMU_CAP_NET_FAILOVER_PAIR,   /* emulated PCI NICs take failover_pair_id too */
+    VT_QEMU_CAP_QUERY_VIRTIO_STATUS, /* x-query-virtio-status */
     VT_QEMU_CAP_PAUSE_BEFORE_SWITCHOVER,
     VT_QEMU_CAP_VMXNET3,
     VT_QEMU_CAP_E1000E,
     VT_QEMU_CAP_IGB,
-    VT_QEMU_CAP_VHOST_NET,        /* /dev/vhost-net can be used */
+    VT_QEMU_CAP_VHOST_NET, /* /dev/vhost-net can be used */
     VT_QEMU_CAP_COUNT
 } VtQemuCap;
 
@@ -30,8 +30,8 @@ typedef struct {
 } VtQemuMachine;
 
 typedef struct {
-    char *name;       /* "qemu64" */
-    int usable;       /* 1, 0, or -1 not known */
+    char *name;            /* "qemu64" */
+    int usable;            /* 1, 0, or -1 not known */
     char *const *blockers; /* nullable */
 } VtQemuCpu;
 

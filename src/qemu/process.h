@@ -46,6 +46,9 @@ VtProcess *vt_process_spawn(const VtProcessParams *params, const VtProcessFuncs 
  * @start_time:   field 22 of /proc/PID/stat at its start, so that a recycled pid is never taken for it
  * @monitor_path: its QMP socket
  * @log_path:     its log
+ * @funcs:        copied
+ * @user:         for @funcs
+ * @error:        (out) OPERATION_FAILED
  *
  * Return: (transfer full), or NULL: OPERATION_FAILED when that process does not exist any more.
  */

@@ -38,9 +38,9 @@ typedef void (*VtQmpReplyFunc)(gpointer user, JsonNode *result, const GError *er
  * @fd:    connected, non-blocking or not; owned from here on
  * @funcs: copied
  * @user:  for @funcs
+ * @timeout_ms: for greeting and negotiation together
  * @ready: told when qmp_capabilities was answered, or why not (TIMEOUT: no greeting in @timeout_ms)
  * @ready_user: for @ready
- * @timeout_ms: for greeting and negotiation together
  *
  * Return: (transfer full) the client; vt_qmp_client_free() from any callback is allowed.
  */

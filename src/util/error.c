@@ -3,7 +3,7 @@
 
 #include <stdarg.h>
 
-G_DEFINE_QUARK(virtteam-error, vt_error)
+G_DEFINE_QUARK(virtteam - error, vt_error)
 
 static const char *const error_names[] = {
     [VT_ERROR_INTERNAL] = "internal",

@@ -109,7 +109,8 @@ vt_mac_format(const VtMac *mac, char buffer[VT_MAC_STRING_SIZE])
 {
     const guint8 *b = mac->bytes;
 
-    g_snprintf(buffer, VT_MAC_STRING_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+    g_snprintf(buffer, VT_MAC_STRING_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
+               b[5]);
     return buffer;
 }
 

@@ -74,6 +74,7 @@ char *vt_mac_format(const VtMac *mac, char buffer[VT_MAC_STRING_SIZE]);
  */
 void vt_mac_generate(VtMac *mac);
 
+/** What kind of address it is. */
 gboolean vt_mac_equal(const VtMac *a, const VtMac *b);
 gboolean vt_mac_is_multicast(const VtMac *mac);
 gboolean vt_mac_is_zero(const VtMac *mac);

@@ -85,7 +85,7 @@ log_enabled_locked(const char *domain, VtLogLevel level)
 gboolean
 vt_log_enabled(const char *domain, VtLogLevel level)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&log_state.lock);
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&log_state.lock);
 
     return log_enabled_locked(domain, level);
 }
@@ -170,7 +170,7 @@ log_writer(GLogLevelFlags flags, const GLogField *fields, gsize n_fields, gpoint
         .message_id = log_field(fields, n_fields, "MESSAGE_ID"),
     };
     g_autofree char *line = NULL;
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&log_state.lock);
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&log_state.lock);
 
     if (!log_enabled_locked(domain, level))
         return G_LOG_WRITER_HANDLED;
@@ -246,7 +246,7 @@ vt_log_init(const VtLogConfig *config, GError **error)
 void
 vt_log_shutdown(void)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&log_state.lock);
+    G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&log_state.lock);
 
     if (log_state.fd >= 0)
         close(log_state.fd);

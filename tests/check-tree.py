@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every source names its licence in its first lines; po/POTFILES has every file with text for clients."""
+
+import re
+import sys
+
+import csource
+
+SPDX = "SPDX-License-Identifier: LGPL-2.1-or-later"
+SUFFIXES = {".c", ".h", ".py", ".sh", ".build"}
+TRANSLATED = re.compile(r"(?<![\w>.])N?_\(")
+
+
+def check_licences(root):
+    problems = []
+    for folder in ("src", "tests", "tools", "bench", "po"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix not in SUFFIXES or not path.is_file() or "__pycache__" in path.parts:
+                continue
+            if SPDX not in "\n".join(path.read_text().splitlines()[:3]):
+                problems.append(f"{path.relative_to(root)}: its first lines have no '{SPDX}'")
+    return problems
+
+
+def check_potfiles(root):
+    problems = []
+    listed = (root / "po" / "POTFILES").read_text().split()
+    for name in sorted({n for n in listed if listed.count(n) > 1}):
+        problems.append(f"po/POTFILES: {name} is there twice")
+    using = set()
+    for path in csource.sources(root, ("src",), (".c",)):
+        if TRANSLATED.search(csource.blank(path.read_text())):
+            using.add(str(path.relative_to(root)))
+    problems += [f"po/POTFILES: {name} is missing" for name in sorted(using - set(listed))]
+    problems += [f"po/POTFILES: {name} has nothing to translate" for name in sorted(set(listed) - using)]
+    return problems
+
+
+def main(argv):
+    root = csource.root_from_argv(argv)
+    return csource.finish("check-tree", check_licences(root) + check_potfiles(root))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
