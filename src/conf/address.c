@@ -228,7 +228,7 @@ vt_device_info_format(VtXmlWriter *writer, const VtDeviceInfo *info, guint flags
         vt_xml_writer_attr_uint(writer, "order", info->boot_order);
         vt_xml_writer_end(writer);
     }
-    if (info->alias && (info->user_alias || !(flags & (VT_XML_FORMAT_INACTIVE | VT_XML_FORMAT_MIGRATABLE))))
+    if (info->alias && (info->user_alias || !(flags & VT_XML_FORMAT_INACTIVE)))
         vt_xml_writer_empty(writer, "alias", "name", info->alias, NULL);
     vt_xml_writer_optional(writer, "rom", "enabled", info->rom_enabled < 0 ? NULL : yes_no[info->rom_enabled],
                            "bar", info->rom_bar < 0 ? NULL : on_off[info->rom_bar], "file", info->rom_file,

@@ -12,10 +12,20 @@
  * @error: (out) XML (not well-formed), XML_DETAIL (a value is wrong), CONFIG_UNSUPPORTED (known to libvirt,
  *         not to us), INVALID_ARG; the message names the element, the value, the line and the remedy
  *
- * Parse, postparse (generated UUID and MACs, implied devices) and every rule of vt_domain_validate().
+ * Parse, postparse (generated UUID and MACs, implied devices) and every rule of vt_validate_domain().
  * Return: (transfer full) the definition, or NULL.
  */
 VtDomainDef *vt_domain_xml_parse(const char *xml, GError **error);
+
+/**
+ * vt_domain_xml_parse_status - as vt_domain_xml_parse(), of what VT_XML_FORMAT_STATUS wrote
+ * @xml:   our own status file, or the XML of a running guest that a migration brings
+ * @error: (out) as vt_domain_xml_parse()
+ *
+ * Live values count: automatic aliases, names of taps, paths of ptys.
+ * Return: (transfer full) the definition, or NULL.
+ */
+VtDomainDef *vt_domain_xml_parse_status(const char *xml, GError **error);
 
 /**
  * vt_domain_xml_check - as vt_domain_xml_parse(), but collect every problem, not the first

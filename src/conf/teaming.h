@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Teams: the <teaming> element of interfaces and hostdevs, our policies in <metadata>, and every rule that
- * looks at more than one device of a team.
+ * Teams: the <teaming> element of interfaces and hostdevs, and our policies in <metadata>.
+ * The rules across a team's devices are conf/teaming-rules.
  */
 #pragma once
 
@@ -25,9 +25,6 @@ void vt_teaming_format(VtXmlWriter *writer, const VtTeaming *teaming);
 
 /** Read the policies out of the <metadata> element, if any; unknown attributes are refused. */
 gboolean vt_teaming_parse_policies(VtParseContext *ctx, const xmlNode *metadata, GPtrArray *policies);
-
-/** Every rule across the devices of the teams; problems name the element, the value and the remedy. */
-void vt_teaming_validate(VtParseContext *ctx, const VtDomainDef *def);
 
 /** Give transients without a MAC that of their persistent; part of postparse, before MACs are generated. */
 void vt_teaming_inherit_macs(VtDomainDef *def);
