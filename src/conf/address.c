@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "conf/domain-xml.h"
 #include "util/i18n.h"
 
 #define ADDRESS_ALIAS_MAX 128

@@ -5,7 +5,6 @@
 #include <sys/un.h>
 
 #include "conf/address.h"
-#include "conf/domain-xml.h"
 #include "util/enum.h"
 #include "util/i18n.h"
 

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "conf/devices.h"
 #include "util/i18n.h"
 
 /* The element a device is written as. */

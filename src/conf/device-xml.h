@@ -4,18 +4,7 @@
  */
 #pragma once
 
-#include "conf/domain-def.h"
-
-typedef enum {
-    VT_DEVICE_DISK,
-    VT_DEVICE_NET,
-    VT_DEVICE_HOSTDEV,
-    VT_DEVICE_CONTROLLER,
-    VT_DEVICE_CHAR,
-    VT_DEVICE_RNG,
-    VT_DEVICE_MEMBALLOON,
-    VT_DEVICE_COUNT
-} VtDeviceKind;
+#include "conf/devices.h"
 
 typedef struct {
     VtDeviceKind kind;

@@ -4,10 +4,20 @@
  */
 #pragma once
 
-#include "conf/device-xml.h"
 #include "conf/element.h"
 
 #define VT_DEVICES_MAX 1024 /* in one domain */
+
+typedef enum {
+    VT_DEVICE_DISK,
+    VT_DEVICE_NET,
+    VT_DEVICE_HOSTDEV,
+    VT_DEVICE_CONTROLLER,
+    VT_DEVICE_CHAR,
+    VT_DEVICE_RNG,
+    VT_DEVICE_MEMBALLOON,
+    VT_DEVICE_COUNT
+} VtDeviceKind;
 
 typedef struct {
     const char *element;

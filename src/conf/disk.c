@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "conf/address.h"
-#include "conf/domain-xml.h"
 #include "util/i18n.h"
 
 #define DISK_SERIAL_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ .+"

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "conf/domain-def.h"
+#include "conf/element.h"
 
 /**
  * vt_domain_xml_parse - read a domain document, give defaults that do not depend on QEMU, and validate it
@@ -35,14 +35,6 @@ VtDomainDef *vt_domain_xml_parse_status(const char *xml, GError **error);
  * Return: (transfer full) (nullable) the definition when there was no problem.
  */
 VtDomainDef *vt_domain_xml_check(const char *xml, GPtrArray *problems);
-
-typedef enum {
-    VT_XML_FORMAT_SECURE = 1 << 0,   /* virDomainXMLFlags has the same numbers */
-    VT_XML_FORMAT_INACTIVE = 1 << 1, /* no id, no live-only values (pty paths, vnetN, automatic aliases) */
-    VT_XML_FORMAT_UPDATE_CPU = 1 << 2,
-    VT_XML_FORMAT_MIGRATABLE = 1 << 3, /* what a destination (also a stock libvirt) can read */
-    VT_XML_FORMAT_STATUS = 1 << 8,     /* everything, for our own status files */
-} VtXmlFormatFlags;
 
 /**
  * vt_domain_xml_format - write a definition as libvirt writes it

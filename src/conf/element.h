@@ -18,6 +18,14 @@
 #include "util/xml.h"
 
 typedef enum {
+    VT_XML_FORMAT_SECURE = 1 << 0,   /* virDomainXMLFlags has the same numbers */
+    VT_XML_FORMAT_INACTIVE = 1 << 1, /* no id, no live-only values (pty paths, vnetN, automatic aliases) */
+    VT_XML_FORMAT_UPDATE_CPU = 1 << 2,
+    VT_XML_FORMAT_MIGRATABLE = 1 << 3, /* what a destination (also a stock libvirt) can read */
+    VT_XML_FORMAT_STATUS = 1 << 8,     /* everything, for our own status files */
+} VtXmlFormatFlags;
+
+typedef enum {
     VT_PARSE_STATUS =
         1 << 0, /* our own status files: live values (automatic aliases, vnetN, pty paths) count */
     VT_PARSE_DEVICE = 1 << 1, /* one device alone (attach-device), not a domain */

@@ -2,7 +2,6 @@
 #include "conf/hostdev.h"
 
 #include "conf/address.h"
-#include "conf/domain-xml.h"
 #include "conf/teaming.h"
 #include "util/i18n.h"
 

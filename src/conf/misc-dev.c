@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "conf/address.h"
-#include "conf/domain-xml.h"
 #include "util/i18n.h"
 
 #define MISC_DEV_VIRTIO_REFUSED "virtio-transitional virtio-non-transitional"

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "conf/address.h"
-#include "conf/domain-xml.h"
 #include "conf/teaming.h"
 #include "util/enum.h"
 #include "util/i18n.h"
