@@ -11,6 +11,7 @@
 #include "qemu/qmp-client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <stdarg.h>
 #include <string.h>
@@ -42,6 +43,12 @@ typedef struct {
     guint timer; /* source id; 0: none */
 } QmpCall;
 
+/* A descriptor that travels with a byte of the output. */
+typedef struct {
+    int fd;
+    gsize offset; /* of that byte in the output */
+} QmpPassedFd;
+
 struct _VtQmpClient {
     guint refs;
     gboolean freed; /* by its owner: nothing may be told any more */
@@ -50,6 +57,7 @@ struct _VtQmpClient {
     guint in_source, out_source, ready_timer;
     VtQmpCodec *codec;
     GByteArray *output;
+    GArray *passed;    /* of QmpPassedFd, by offset */
     GString *held;     /* commands given before READY */
     GHashTable *calls; /* id -> QmpCall * (owned) */
     GQueue *order;     /* of QmpCall *: oldest first, for an orderly end */
@@ -87,6 +95,7 @@ qmp_client_unref(VtQmpClient *client)
         return;
     vt_qmp_codec_free(client->codec);
     g_byte_array_unref(client->output);
+    g_array_unref(client->passed);
     g_string_free(client->held, TRUE);
     g_hash_table_unref(client->calls);
     g_queue_free(client->order);
@@ -169,16 +178,57 @@ qmp_client_close_errno(VtQmpClient *client, const char *what, int errnum)
 /* ---- output ---- */
 
 static void
+qmp_passed_fd_clear(gpointer data)
+{
+    close(((QmpPassedFd *)data)->fd);
+}
+
+/* Send from the front of the output: up to the next byte that carries a descriptor, or from it on. */
+static gssize
+qmp_client_send_some(VtQmpClient *client)
+{
+    const QmpPassedFd *next = client->passed->len ? &g_array_index(client->passed, QmpPassedFd, 0) : NULL;
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = { 0 };
+    struct iovec iov = { .iov_base = client->output->data, .iov_len = client->output->len };
+    struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+    struct cmsghdr *header;
+    gssize n;
+
+    if (next && next->offset > 0) {
+        iov.iov_len = next->offset;
+        next = NULL;
+    }
+    if (next) {
+        message.msg_control = control.space;
+        message.msg_controllen = sizeof(control.space);
+        header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &next->fd, sizeof(int));
+    }
+    n = sendmsg(client->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0 && next)
+        g_array_remove_index(client->passed, 0);
+    return n;
+}
+
+static void
 qmp_client_flush(VtQmpClient *client)
 {
     while (client->output->len > 0) {
-        gssize n = send(client->fd, client->output->data, client->output->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        gssize n = qmp_client_send_some(client);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return; /* EAGAIN: later; anything else: the reading side sees the end, with all that came before */
         g_byte_array_remove_range(client->output, 0, (guint)n);
+        for (guint i = 0; i < client->passed->len; i++)
+            g_array_index(client->passed, QmpPassedFd, i).offset -= (gsize)n;
     }
 }
 
@@ -415,6 +465,8 @@ vt_qmp_client_new(int fd, const VtQmpClientFuncs *funcs, gpointer user, guint ti
     client->fd = fd;
     client->codec = vt_qmp_codec_new();
     client->output = g_byte_array_new();
+    client->passed = g_array_new(FALSE, FALSE, sizeof(QmpPassedFd));
+    g_array_set_clear_func(client->passed, qmp_passed_fd_clear);
     client->held = g_string_new(NULL);
     client->calls = g_hash_table_new(g_str_hash, g_str_equal);
     client->order = g_queue_new();
@@ -472,6 +524,28 @@ vt_qmp_client_call(VtQmpClient *client, const char *command, JsonNode *args, gui
     g_autofree char *line = vt_qmp_codec_encode(command, owned, call->id);
 
     qmp_client_submit(client, call, line);
+}
+
+void
+vt_qmp_client_pass_fd(VtQmpClient *client, const char *name, int fd, guint timeout_ms, VtQmpReplyFunc reply,
+                      gpointer user)
+{
+    QmpPassedFd passed = { .fd = fcntl(fd, F_DUPFD_CLOEXEC, 0), .offset = client->output->len };
+    g_autoptr(GError) error = NULL;
+
+    if (passed.fd < 0)
+        vt_error_set_errno(&error, errno, _("cannot duplicate the descriptor '%s'"), name);
+    else if (client->state != QMP_CLIENT_READY)
+        vt_error_set(&error, VT_ERROR_ABORTED, _("QEMU cannot be given '%s': its monitor is not connected"),
+                     name);
+    if (error) {
+        if (passed.fd >= 0)
+            close(passed.fd);
+        reply(user, NULL, error);
+        return;
+    }
+    g_array_append_val(client->passed, passed);
+    vt_qmp_client_callv(client, "getfd", timeout_ms, reply, user, "fdname", "s", name, NULL);
 }
 
 gboolean

@@ -62,6 +62,21 @@ void vt_qmp_client_free(VtQmpClient *client);
 void vt_qmp_client_call(VtQmpClient *client, const char *command, JsonNode *args, guint timeout_ms,
                         VtQmpReplyFunc reply, gpointer user);
 
+/**
+ * vt_qmp_client_pass_fd - give QEMU a descriptor under a name ("getfd")
+ * @client:     ready
+ * @name:       does not begin with a digit
+ * @fd:         (transfer none) duplicated
+ * @timeout_ms: 0: no limit
+ * @reply:      told the answer, or before this returns that it cannot be sent
+ * @user:       for @reply
+ *
+ * One at a time: QEMU drops a descriptor that was not named yet when the next one comes.
+ * Source: QAPI getfd; unix(7), SCM_RIGHTS.
+ */
+void vt_qmp_client_pass_fd(VtQmpClient *client, const char *name, int fd, guint timeout_ms,
+                           VtQmpReplyFunc reply, gpointer user);
+
 /** As above with a whole command as text ({"execute": ...}), for qemu-monitor-command. FALSE: not JSON. */
 gboolean vt_qmp_client_call_raw(VtQmpClient *client, const char *json, guint timeout_ms, VtQmpReplyFunc reply,
                                 gpointer user, GError **error);
