@@ -10,7 +10,7 @@
 
 typedef struct _VtDiskFile VtDiskFile;
 
-/** A file at @path, not touched yet; one object a path, so that writes never overtake one another. (transfer full) */
+/** A file at @path, not touched yet. (transfer full) */
 VtDiskFile *vt_disk_file_new(const char *path);
 
 /**
@@ -26,9 +26,6 @@ void vt_disk_file_write(VtDiskFile *file, char *contents, VtDoneFunc done, gpoin
 /** Remove the file now; a write under way will not bring it back. */
 void vt_disk_file_remove(VtDiskFile *file);
 
-/** Block until everything that was written is on disk: for the end of the daemon only. */
-void vt_disk_file_flush(VtDiskFile *file);
-
-/** Let go; a write under way still ends on disk, but nobody is told. Accepts NULL. */
+/** Let go; what was written still reaches the disk (vt_file_flush_async()), but nobody is told. Accepts NULL. */
 void vt_disk_file_free(VtDiskFile *file);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtDiskFile, vt_disk_file_free)

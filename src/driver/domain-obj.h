@@ -47,6 +47,18 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtDomain, vt_domain_unref)
  */
 void vt_domain_set_state(VtDomain *domain, VtDomainState state, int reason);
 
+/**
+ * vt_domain_expect_pause - say why the CPUs are about to stop, before sending 'stop' (or letting a migration stop them)
+ * @domain: the domain
+ * @reason: virDomainPausedReason that QMP's STOP will set, with the event SUSPENDED; used once; 0: nobody expects one
+ *
+ * Without it STOP means PAUSED/MIGRATION while a migration out is under way, else PAUSED/UNKNOWN.
+ */
+void vt_domain_expect_pause(VtDomain *domain, int reason);
+
+/** Likewise the virDomainRunningReason that RESUME will set (event RESUMED); without it RUNNING/UNPAUSED. */
+void vt_domain_expect_resume(VtDomain *domain, int reason);
+
 /* ---- what other modules of the driver hang onto a domain ---- */
 
 typedef struct {

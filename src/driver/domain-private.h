@@ -23,7 +23,11 @@ struct _VtDomain {
     VtOwner *autodestroy;      /* start; cleared by stop */
     gboolean autodestroy_lost; /* recover: the status file says that a client now gone wanted autodestroy */
     gboolean autostart;        /* store: a link to the definition exists */
+    gboolean starting;         /* start: its sequence runs; QEMU's death is that sequence's business */
+    gboolean qemu_gone;        /* guest-event: its process has ended; start clears it */
     gboolean stopping;         /* stop */
+    int expect_pause;          /* who stops the CPUs by QMP: reason of PAUSED to be set at STOP; 0: nobody */
+    int expect_resume;         /* who sends cont: reason of RUNNING to be set at RESUME; 0: nobody */
     gboolean fake_reboot;      /* lifecycle (reboot), guest-event: a SHUTDOWN is to become a reset */
     GPtrArray *listeners;      /* domain-obj */
     GData *data;               /* domain-obj */
@@ -42,6 +46,9 @@ struct _VtDriver {
 
 /** A domain without definitions; the list takes it. (transfer full) */
 VtDomain *vt_domain_new(VtDriver *driver, const char *name, const VtUuid *uuid);
+
+/** A run is over: no id, no live definition (kept in .last for holders), state SHUTOFF with that reason. */
+void vt_domain_end_run(VtDomain *domain, int reason);
 
 /** Tell the listeners, in the order in which they were added. */
 void vt_domain_tell_event(VtDomain *domain, const VtQmpEvent *event);

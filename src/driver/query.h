@@ -5,6 +5,7 @@
 #pragma once
 
 #include "driver/domain-obj.h"
+#include "driver/query-proc.h"
 #include "util/typed-param.h"
 
 typedef struct {
@@ -29,9 +30,6 @@ gboolean vt_query_set_metadata(VtDriver *driver, VtDomain *domain, int type, con
 /** Live vCPU count per virDomainGetVcpusFlags; -1 with @error. */
 int vt_query_vcpus(VtDriver *driver, VtDomain *domain, guint flags, GError **error);
 
-typedef struct {
-    gint64 rx_bytes, rx_packets, rx_errs, rx_drop, tx_bytes, tx_packets, tx_errs, tx_drop;
-} VtInterfaceStats;
 /** virDomainInterfaceStats by target name or MAC; host's counters of the tap, turned round. */
 gboolean vt_query_interface_stats(VtDriver *driver, VtDomain *domain, const char *device,
                                   VtInterfaceStats *stats, GError **error);

@@ -29,5 +29,15 @@ typedef struct {
  */
 void vt_start_run(const VtStartParams *params, VtDoneFunc done, gpointer user);
 
+/**
+ * vt_start_cancel - end a start that is under way
+ * @domain: the domain
+ * @done:   told when nothing of it is left (the caller of vt_start_run() is told ABORTED before)
+ * @user:   for @done
+ *
+ * Return: FALSE when no start is under way; @done will not be told then.
+ */
+gboolean vt_start_cancel(VtDomain *domain, VtDoneFunc done, gpointer user);
+
 /** The table itself, for docs and for tests that walk it. */
 const VtSeqTable *vt_start_table(void);

@@ -17,6 +17,7 @@
 #include "conf/domain-xml.h"
 #include "driver/disk-file.h"
 #include "driver/domain-private.h"
+#include "util/file.h"
 #include "util/i18n.h"
 #include "util/log.h"
 
@@ -54,14 +55,6 @@ store_autostart_path(VtDriver *driver, const char *name)
     return store_path(dir, name, ".xml");
 }
 
-static gboolean
-store_unlink(const char *path, GError **error)
-{
-    if (g_unlink(path) < 0 && errno != ENOENT)
-        return vt_error_set_errno(error, errno, _("cannot remove '%s'"), path);
-    return TRUE;
-}
-
 /* ---- persistent definitions ---- */
 
 gboolean
@@ -69,16 +62,12 @@ vt_store_save(VtDriver *driver, VtDomain *domain, GError **error)
 {
     g_autofree char *path = store_config_path(driver, domain->name);
     g_autofree char *xml = NULL;
-    g_autoptr(GError) local = NULL;
 
     if (!domain->persistent)
         return vt_error_set(error, VT_ERROR_OPERATION_INVALID,
                             _("domain '%s' is transient: there is nothing to save"), domain->name);
     xml = vt_domain_xml_format(domain->persistent, -1, VT_XML_FORMAT_INACTIVE | VT_XML_FORMAT_SECURE);
-    if (!g_file_set_contents_full(path, xml, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
-                                  0600, &local))
-        return vt_error_set(error, VT_ERROR_SYSTEM, _("cannot write '%s': %s"), path, local->message);
-    return TRUE;
+    return vt_file_write_atomic(path, xml, strlen(xml), 0600, error);
 }
 
 static gboolean
@@ -87,7 +76,7 @@ store_remove_files(VtDriver *driver, const char *name, GError **error)
     g_autofree char *path = store_config_path(driver, name);
     g_autofree char *link = store_autostart_path(driver, name);
 
-    return store_unlink(link, error) && store_unlink(path, error);
+    return vt_file_remove(link, error) && vt_file_remove(path, error);
 }
 
 gboolean
@@ -106,7 +95,7 @@ vt_store_set_autostart(VtDriver *driver, VtDomain *domain, gboolean on, GError *
     g_autofree char *link = store_autostart_path(driver, domain->name);
 
     if (!on) {
-        if (!store_unlink(link, error))
+        if (!vt_file_remove(link, error))
             return FALSE;
     } else {
         g_autofree char *dir = g_path_get_dirname(link);
@@ -152,23 +141,11 @@ store_set_aside(const char *path, const char *why)
 static char *
 store_read(const char *path, GError **error)
 {
-    g_autofree char *text = NULL;
-    g_autoptr(GError) local = NULL;
     gsize length = 0;
-    GStatBuf st;
+    g_autofree char *text = vt_file_read(path, STORE_MAX_BYTES, &length, error);
 
-    if (g_stat(path, &st) < 0) {
-        vt_error_set_errno(error, errno, "cannot look at the file");
+    if (!text)
         return NULL;
-    }
-    if (!S_ISREG(st.st_mode) || st.st_size > STORE_MAX_BYTES) {
-        vt_error_set(error, VT_ERROR_XML, "it is no regular file of at most %d bytes", STORE_MAX_BYTES);
-        return NULL;
-    }
-    if (!g_file_get_contents(path, &text, &length, &local)) {
-        vt_error_set(error, VT_ERROR_SYSTEM, "%s", local->message);
-        return NULL;
-    }
     if (strlen(text) != length || !g_utf8_validate(text, (gssize)length, NULL)) {
         vt_error_set(error, VT_ERROR_XML, "it is not UTF-8 text");
         return NULL;
@@ -364,16 +341,6 @@ vt_store_status_soon(VtDriver *driver, VtDomain *domain)
 }
 
 void
-vt_store_status_flush(VtDriver *driver, VtDomain *domain)
-{
-    StoreStatusFile *status = store_status_get(driver, domain);
-
-    if (status->idle)
-        vt_store_status_write(driver, domain, NULL, NULL);
-    vt_disk_file_flush(status->file);
-}
-
-void
 vt_store_status_remove(VtDriver *driver, VtDomain *domain)
 {
     StoreStatusFile *status = store_status_get(driver, domain);
@@ -436,7 +403,7 @@ store_status_read(const char *path, GError **error)
     }
     if (!store_status_head(status, text, (gsize)(xml - text) + 1, error))
         return NULL;
-    status->def = vt_domain_xml_parse(xml + 2, error);
+    status->def = vt_domain_xml_parse_status(xml + 2, error);
     if (!status->def)
         return NULL;
     base[strlen(base) - strlen(".status")] = '\0';

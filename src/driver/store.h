@@ -40,9 +40,6 @@ void vt_store_status_write(VtDriver *driver, VtDomain *domain, VtDoneFunc done, 
 /** Write it from an idle source: several changes of one turn of the loop make one write. */
 void vt_store_status_soon(VtDriver *driver, VtDomain *domain);
 
-/** Block until the status of @domain is on disk: for the end of the daemon only. */
-void vt_store_status_flush(VtDriver *driver, VtDomain *domain);
-
 /** Remove the status file; a write under way will not bring it back. */
 void vt_store_status_remove(VtDriver *driver, VtDomain *domain);
 

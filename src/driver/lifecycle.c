@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define VT_LOG_DOMAIN "virtteam-driver-lifecycle"
+
+#include "driver/lifecycle.h"
+#include <string.h>
+#include "conf/domain-xml.h"
+#include "driver/domain-list.h"
+#include "driver/domain-private.h"
+#include "driver/event.h"
+#include "driver/job.h"
+#include "driver/start.h"
+#include "driver/store.h"
+#include "qemu/prepare.h"
+#include "util/i18n.h"
+#include "util/log.h"
+
+#define LIFECYCLE_JOB_MS 30000
+
+/* virDomainEventType and details used here */
+enum {
+    EVENT_DEFINED = 0,
+    EVENT_UNDEFINED = 1,
+    DETAIL_ADDED = 0,
+    DETAIL_UPDATED = 1,
+    DETAIL_DEFINED_RENAMED = 2,
+    DETAIL_REMOVED = 0,
+    DETAIL_UNDEFINED_RENAMED = 1,
+};
+
+/* virDomainDefineFlags, virDomainUndefineFlagsValues, virDomainCreateFlags */
+enum {
+    DEFINE_VALIDATE = 1 << 0, /* nothing to do: an element that is not understood is always refused */
+    UNDEFINE_NVRAM = 1 << 2,
+    UNDEFINE_KEEP_NVRAM = 1 << 3,
+    UNDEFINE_TPM = 1 << 5,
+    UNDEFINE_KEEP_TPM = 1 << 6,
+    UNDEFINE_ALL = 0x7f, /* managed save, snapshots and the like: there is never one, so all are fulfilled */
+    CREATE_PAUSED = 1 << 0,
+    CREATE_AUTODESTROY = 1 << 1,
+    CREATE_BYPASS_CACHE = 1 << 2, /* of a managed save image: there is none */
+    CREATE_FORCE_BOOT = 1 << 3,   /* likewise */
+    CREATE_VALIDATE = 1 << 4,
+    CREATE_ALL = CREATE_PAUSED | CREATE_AUTODESTROY | CREATE_BYPASS_CACHE | CREATE_FORCE_BOOT,
+};
+
+static gboolean
+lifecycle_check_flags(guint flags, guint known, const char *call, GError **error)
+{
+    if (flags & ~known)
+        return vt_error_set(error, VT_ERROR_UNSUPPORTED, _("flags 0x%x of %s are not supported"),
+                            flags & ~known, call);
+    return TRUE;
+}
+
+/* From XML to a definition that QEMU can run and that stays the same machine. */
+static VtDomainDef *
+lifecycle_read(VtDriver *driver, const char *xml, GError **error)
+{
+    g_autoptr(VtDomainDef) def = vt_domain_xml_parse(xml, error);
+    VtQemuCaps *caps;
+
+    if (!def)
+        return NULL;
+    caps = vt_driver_caps(driver, def->emulator, error);
+    if (!caps)
+        return NULL;
+    if (!def->emulator)
+        def->emulator = g_strdup(caps->binary);
+    if (!vt_qemu_prepare_define(def, caps, error))
+        return NULL;
+    return g_steal_pointer(&def);
+}
+
+/* ---- define, undefine, rename ---- */
+
+VtDomain *
+vt_lifecycle_define(VtDriver *driver, const char *xml, guint flags, GError **error)
+{
+    g_autoptr(VtDomainDef) def = NULL;
+    g_autoptr(VtDomainDef) former = NULL;
+    VtDomain *domain;
+
+    if (!lifecycle_check_flags(flags, DEFINE_VALIDATE, "virDomainDefineXMLFlags", error))
+        return NULL;
+    def = lifecycle_read(driver, xml, error);
+    if (!def)
+        return NULL;
+    domain = vt_driver_lookup_uuid(driver, &def->uuid, NULL);
+    if (domain && domain->persistent)
+        former = vt_domain_def_copy(domain->persistent);
+    domain = vt_domain_list_admit(driver, g_steal_pointer(&def), FALSE, error);
+    if (!domain)
+        return NULL;
+    if (!vt_store_save(driver, domain, error)) {
+        vt_domain_set_persistent_def(domain, g_steal_pointer(&former));
+        vt_domain_list_prune(driver, domain);
+        return NULL;
+    }
+    vt_event_lifecycle(driver, domain, EVENT_DEFINED, former ? DETAIL_UPDATED : DETAIL_ADDED);
+    vt_domain_status_changed(domain);
+    return domain;
+}
+
+gboolean
+vt_lifecycle_undefine(VtDriver *driver, VtDomain *domain, guint flags, GError **error)
+{
+    g_autoptr(VtDomain) keep = vt_domain_ref(domain);
+
+    if (!lifecycle_check_flags(flags, UNDEFINE_ALL, "virDomainUndefineFlags", error))
+        return FALSE;
+    if ((flags & UNDEFINE_NVRAM && flags & UNDEFINE_KEEP_NVRAM) ||
+        (flags & UNDEFINE_TPM && flags & UNDEFINE_KEEP_TPM))
+        return vt_error_set(error, VT_ERROR_INVALID_ARG,
+                            _("to keep and to remove something are mutually exclusive"));
+    if (!domain->persistent)
+        return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("cannot undefine transient domain"));
+    if (!vt_store_remove(driver, domain, error))
+        return FALSE;
+    vt_event_lifecycle(driver, domain, EVENT_UNDEFINED, DETAIL_REMOVED);
+    vt_domain_set_persistent_def(domain, NULL);
+    vt_domain_status_changed(domain);
+    vt_domain_list_prune(driver, domain);
+    return TRUE;
+}
+
+/* The names that make paths of ours. */
+static gboolean
+lifecycle_check_name(const char *name, GError **error)
+{
+    if (!name[0] || strchr(name, '/') || strchr(name, '\n') || g_str_equal(name, ".") ||
+        g_str_equal(name, ".."))
+        return vt_error_set(
+            error, VT_ERROR_XML_DETAIL,
+            _("'%s' cannot be the name of a domain: it must not be empty or contain '/' or line ends"), name);
+    return TRUE;
+}
+
+gboolean
+vt_lifecycle_rename(VtDriver *driver, VtDomain *domain, const char *name, GError **error)
+{
+    g_autofree char *old_name = g_strdup(domain->name);
+
+    if (!lifecycle_check_name(name, error))
+        return FALSE;
+    if (vt_domain_is_active(domain) || domain->live)
+        return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("cannot rename active domain"));
+    if (!domain->persistent)
+        return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("cannot rename a transient domain"));
+    vt_event_lifecycle(driver, domain, EVENT_UNDEFINED, DETAIL_UNDEFINED_RENAMED);
+    if (!vt_domain_list_rename(driver, domain, name, error))
+        return FALSE;
+    if (!vt_store_rename(driver, domain, old_name, error)) {
+        vt_domain_list_rename(driver, domain, old_name, NULL);
+        return FALSE;
+    }
+    vt_event_lifecycle(driver, domain, EVENT_DEFINED, DETAIL_DEFINED_RENAMED);
+    return TRUE;
+}
+
+/* ---- autostart ---- */
+
+gboolean
+vt_lifecycle_set_autostart(VtDriver *driver, VtDomain *domain, gboolean on, GError **error)
+{
+    if (!domain->persistent)
+        return vt_error_set(error, VT_ERROR_OPERATION_INVALID,
+                            _("cannot set autostart for transient domain"));
+    if (domain->autostart == !!on)
+        return TRUE;
+    return vt_store_set_autostart(driver, domain, on, error);
+}
+
+gboolean
+vt_lifecycle_get_autostart(VtDriver *driver, VtDomain *domain)
+{
+    return vt_store_get_autostart(driver, domain);
+}
+
+/* ---- start ---- */
+
+typedef struct {
+    VtDriver *driver;
+    VtDomain *domain;     /* with a reference */
+    VtStartParams params; /* for vt_start_run() */
+    gboolean admitted;    /* the live definition came with this call: without a start it goes again */
+    VtDomain **result;    /* nullable */
+    VtDoneFunc done;
+    gpointer user;
+} LifecycleStart;
+
+static void
+lifecycle_start_free(LifecycleStart *start)
+{
+    vt_domain_unref(start->domain);
+    g_free(start);
+}
+
+static void
+lifecycle_started(gpointer user, const GError *error)
+{
+    LifecycleStart *start = user;
+
+    vt_job_end(start->domain);
+    if (!error && start->result)
+        *start->result = start->domain;
+    start->done(start->user, error);
+    lifecycle_start_free(start);
+}
+
+static void
+lifecycle_start_has_job(gpointer user, const GError *error)
+{
+    LifecycleStart *start = user;
+
+    if (!error) {
+        vt_start_run(&start->params, lifecycle_started, start);
+        return;
+    }
+    if (start->admitted && start->domain->live && !vt_domain_is_active(start->domain) &&
+        !start->domain->starting) {
+        vt_domain_end_run(start->domain, start->domain->reason);
+        vt_domain_list_prune(start->driver, start->domain);
+    }
+    start->done(start->user, error);
+    lifecycle_start_free(start);
+}
+
+static void
+lifecycle_start(LifecycleStart *start, guint flags, VtOwner *owner)
+{
+    start->params = (VtStartParams){
+        .driver = start->driver,
+        .domain = start->domain,
+        .paused = !!(flags & CREATE_PAUSED),
+        .owner = flags & CREATE_AUTODESTROY ? owner : NULL,
+    };
+    vt_job_begin(start->domain, VT_JOB_MODIFY, LIFECYCLE_JOB_MS, lifecycle_start_has_job, start);
+}
+
+void
+vt_lifecycle_create(VtDriver *driver, VtDomain *domain, guint flags, VtOwner *owner, VtDoneFunc done,
+                    gpointer user)
+{
+    g_autoptr(GError) error = NULL;
+    LifecycleStart *start;
+
+    if (!lifecycle_check_flags(flags, CREATE_ALL, "virDomainCreateWithFlags", &error)) {
+        done(user, error);
+        return;
+    }
+    if (vt_domain_is_active(domain)) {
+        vt_error_set(&error, VT_ERROR_OPERATION_INVALID, _("domain is already running"));
+        done(user, error);
+        return;
+    }
+    start = g_new0(LifecycleStart, 1);
+    start->driver = driver;
+    start->domain = vt_domain_ref(domain);
+    start->done = done;
+    start->user = user;
+    lifecycle_start(start, flags, owner);
+}
+
+void
+vt_lifecycle_create_xml(VtDriver *driver, const char *xml, guint flags, VtOwner *owner, VtDomain **domain,
+                        VtDoneFunc done, gpointer user)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VtDomainDef) def = NULL;
+    VtDomain *admitted = NULL;
+    LifecycleStart *start;
+
+    if (lifecycle_check_flags(flags, CREATE_ALL | CREATE_VALIDATE, "virDomainCreateXML", &error))
+        def = lifecycle_read(driver, xml, &error);
+    if (def)
+        admitted = vt_domain_list_admit(driver, g_steal_pointer(&def), TRUE, &error);
+    if (!admitted) {
+        done(user, error);
+        return;
+    }
+    start = g_new0(LifecycleStart, 1);
+    start->driver = driver;
+    start->domain = vt_domain_ref(admitted);
+    start->admitted = TRUE;
+    start->result = domain;
+    start->done = done;
+    start->user = user;
+    lifecycle_start(start, flags, owner);
+}

@@ -1,0 +1,655 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The start sequence. Until 'spawn' nothing outlives this daemon: taps and the monitor's socket vanish with
+ * their descriptors, and a directory without a QEMU is swept by the next daemon. So the journal is written from
+ * 'spawn' on only: a successor that finds a journal of kind "start" kills the QEMU named by the pid file.
+ *
+ * Replies of QMP may come when the sequence has moved on (a time-out, a cancel): each carries the name of the step
+ * it belongs to, and is dropped when that is not the current one.
+ */
+#define VT_LOG_DOMAIN "virtteam-driver-start"
+
+#include "driver/start.h"
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "driver/domain-list.h"
+#include "driver/domain-private.h"
+#include "driver/event.h"
+#include "driver/guest-event.h"
+#include "driver/journal.h"
+#include "driver/run-files.h"
+#include "driver/start-host.h"
+#include "driver/stop.h"
+#include "driver/store.h"
+#include "qemu/argv.h"
+#include "qemu/prepare.h"
+#include "util/i18n.h"
+#include "util/log.h"
+
+#define START_KEY            "start"
+#define START_CONNECT_MS     60000 /* a guest with VFIO pins all its memory before QEMU answers */
+#define START_QMP_MS         30000
+#define START_KILL_GRACE_MS  3000
+#define START_KILL_MS        30000
+#define START_EVENT_STARTED  2
+#define START_EVENT_PAUSED   3
+#define START_PAUSED_USER    1
+#define START_PAUSED_MIGRATE 2
+#define START_PAUSED_START   11
+#define START_RUNNING_BOOTED 1
+#define START_SHUTOFF_FAILED 6
+
+typedef struct {
+    guint refs;
+    VtStartParams params; /* domain with a reference, incoming a copy */
+    VtDomain *domain;
+    VtDriver *driver;
+    VtQemuCaps *caps; /* with a reference */
+    VtStartNet *net;  /* taps and vhost descriptors */
+    int monitor_fd;
+    char **argv;
+    gboolean own_journal;
+    guint pending;       /* QMP commands of the current step without an answer */
+    GError *first_error; /* of those */
+    VtSeq *seq;          /* NULL: over */
+    VtDoneFunc done;
+    gpointer user;
+    VtDoneFunc cancelled; /* nullable: who cancelled it */
+    gpointer cancelled_user;
+} StartRun;
+
+/* One QMP command of one step. */
+typedef struct {
+    StartRun *run;
+    const char *step;
+    void (*use)(StartRun *run, JsonNode *result); /* nullable */
+} StartCall;
+
+static void
+start_run_unref(StartRun *run)
+{
+    if (--run->refs > 0)
+        return;
+    vt_start_net_free(run->net);
+    if (run->monitor_fd >= 0)
+        close(run->monitor_fd);
+    g_clear_pointer(&run->caps, vt_qemu_caps_unref);
+    g_strfreev(run->argv);
+    g_clear_error(&run->first_error);
+    vt_domain_unref(run->domain);
+    g_free((char *)run->params.incoming);
+    g_free(run);
+}
+
+static gboolean
+start_is_current(const StartRun *run, const char *step)
+{
+    return run->seq && vt_seq_direction(run->seq) == VT_SEQ_FORWARD &&
+           g_strcmp0(vt_seq_current(run->seq), step) == 0;
+}
+
+static void
+start_called(gpointer user, JsonNode *result, const GError *error)
+{
+    StartCall *call = user;
+    StartRun *run = call->run;
+
+    if (start_is_current(run, call->step)) {
+        run->pending--;
+        if (error && !run->first_error)
+            run->first_error = g_error_copy(error);
+        else if (!error && call->use)
+            call->use(run, result);
+        if (run->pending == 0 && run->first_error)
+            vt_seq_step_failed(run->seq, g_steal_pointer(&run->first_error));
+        else if (run->pending == 0)
+            vt_seq_step_done(run->seq);
+    }
+    start_run_unref(run);
+    g_free(call);
+}
+
+static gboolean
+start_call(StartRun *run, const char *command, JsonNode *args, void (*use)(StartRun *run, JsonNode *result),
+           GError **error)
+{
+    VtQmpClient *qmp = vt_domain_qmp(run->domain, error);
+    StartCall *call;
+
+    if (!qmp) {
+        g_clear_pointer(&args, json_node_unref);
+        return FALSE;
+    }
+    call = g_new0(StartCall, 1);
+    call->run = run;
+    call->step = vt_seq_current(run->seq);
+    call->use = use;
+    run->refs++;
+    run->pending++;
+    vt_qmp_client_call(qmp, command, args, START_QMP_MS, start_called, call);
+    return TRUE;
+}
+
+static VtStepResult
+start_result(gboolean ok)
+{
+    return ok ? VT_STEP_DONE : VT_STEP_FAILED;
+}
+
+/* ---- steps ---- */
+
+static VtStepResult
+start_check_host(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+    VtQemuCaps *caps = vt_driver_caps(run->driver, run->domain->live->emulator, error);
+
+    if (!caps)
+        return VT_STEP_FAILED;
+    run->caps = vt_qemu_caps_ref(caps);
+    return start_result(vt_start_host_check(run->domain->live, caps, error));
+}
+
+static VtStepResult
+start_assign_id(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+    VtDomain *domain = run->domain;
+
+    domain->id = vt_domain_list_next_id(run->driver);
+    if (!vt_run_files_make(run->driver, domain, error)) {
+        domain->id = -1;
+        return VT_STEP_FAILED;
+    }
+    vt_alias_assign(domain->live);
+    vt_domain_set_state(domain, VT_DOMAIN_PAUSED,
+                        run->params.incoming ? START_PAUSED_MIGRATE : START_PAUSED_START);
+    return VT_STEP_DONE;
+}
+
+static VtStepResult
+start_assign_id_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+    gboolean ok = vt_run_files_remove(run->driver, run->domain, error);
+
+    vt_domain_end_run(run->domain, START_SHUTOFF_FAILED);
+    return start_result(ok);
+}
+
+static VtStepResult
+start_make_taps(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    run->net = vt_start_net_open(run->domain->live, run->caps, error);
+    return start_result(run->net != NULL);
+}
+
+static VtStepResult
+start_make_taps_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    g_clear_pointer(&run->net, vt_start_net_free);
+    return VT_STEP_DONE;
+}
+
+static VtStepResult
+start_monitor_socket(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+    g_autofree char *path = vt_run_files_monitor(run->domain);
+
+    run->monitor_fd = vt_process_monitor_listen(path, error);
+    return start_result(run->monitor_fd >= 0);
+}
+
+static VtStepResult
+start_monitor_socket_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+    g_autofree char *path = vt_run_files_monitor(run->domain);
+
+    if (run->monitor_fd >= 0)
+        close(run->monitor_fd);
+    run->monitor_fd = -1;
+    if (g_unlink(path) < 0 && errno != ENOENT) {
+        vt_error_set_errno(error, errno, _("cannot remove '%s'"), path);
+        return VT_STEP_FAILED;
+    }
+    return VT_STEP_DONE;
+}
+
+static VtStepResult
+start_build_argv(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+    g_autofree char *monitor_path = vt_run_files_monitor(run->domain);
+    const VtArgvContext context = {
+        .monitor_path = monitor_path,
+        .monitor_fd = run->monitor_fd,
+        .state_dir = run->domain->run_dir,
+        .incoming = run->params.incoming,
+        .start_paused = TRUE, /* the CPUs wait for 'cont', so that all below is in place before them */
+        .net_fds = vt_start_net_fds(run->net),
+        .n_net_fds = run->domain->live->nets->len,
+    };
+
+    run->argv = vt_argv_build(run->domain->live, run->caps, &context, error);
+    return start_result(run->argv != NULL);
+}
+
+static void
+start_journalled(gpointer user, const GError *error)
+{
+    StartRun *run = user;
+
+    if (error)
+        vt_log_warning("domain '%s' starts without a journal: %s", run->domain->name, error->message);
+    if (start_is_current(run, "journal"))
+        vt_seq_step_done(run->seq);
+    start_run_unref(run);
+}
+
+static VtStepResult
+start_journal(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    /* An incoming migration has its own journal open, which covers this sequence. */
+    if (vt_journal_kind(run->domain))
+        return VT_STEP_DONE;
+    vt_journal_begin(run->domain, "start");
+    run->own_journal = TRUE;
+    run->refs++;
+    vt_journal_sync(run->domain, start_journalled, run);
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+start_journal_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    if (run->own_journal)
+        vt_journal_end(run->domain);
+    run->own_journal = FALSE;
+    return VT_STEP_DONE;
+}
+
+static VtStepResult
+start_spawn(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+    VtDomain *domain = run->domain;
+    g_autofree char *log = vt_run_files_log(run->driver, domain);
+    g_autofree char *pid = vt_run_files_pid(run->driver, domain);
+    g_autofree char *monitor = vt_run_files_monitor(domain);
+    g_autoptr(GArray) fds = vt_start_net_inherit(run->net);
+    const VtProcessParams params = {
+        .argv = run->argv,
+        .log_path = log,
+        .pid_path = pid,
+        .monitor_path = monitor,
+        .memlock_bytes = vt_start_host_memlock_bytes(domain->live),
+        .fds = (g_array_append_val(fds, run->monitor_fd), (const int *)fds->data),
+        .n_fds = fds->len,
+    };
+
+    domain->qemu_gone = FALSE;
+    domain->process = vt_process_spawn(&params, vt_guest_event_funcs(), domain, error);
+    if (!domain->process)
+        return VT_STEP_FAILED;
+    /* QEMU has its own copies now. Ours would keep the taps alive after its end. */
+    vt_start_net_close(run->net);
+    close(run->monitor_fd);
+    run->monitor_fd = -1;
+    return VT_STEP_DONE;
+}
+
+static void
+start_spawn_undone(gpointer user, const GError *error)
+{
+    StartRun *run = user;
+
+    if (run->seq && vt_seq_direction(run->seq) == VT_SEQ_UNDO &&
+        g_strcmp0(vt_seq_current(run->seq), "spawn") == 0) {
+        g_clear_pointer(&run->domain->process, vt_process_free);
+        if (error)
+            vt_seq_step_failed(run->seq, g_error_copy(error));
+        else
+            vt_seq_step_done(run->seq);
+    }
+    start_run_unref(run);
+}
+
+static VtStepResult
+start_spawn_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    if (run->domain->qemu_gone) {
+        g_clear_pointer(&run->domain->process, vt_process_free);
+        return VT_STEP_DONE;
+    }
+    run->refs++;
+    vt_process_kill(run->domain->process, START_KILL_GRACE_MS, start_spawn_undone, run);
+    return VT_STEP_WAIT;
+}
+
+static void
+start_connected(gpointer user, const GError *error)
+{
+    StartRun *run = user;
+
+    if (start_is_current(run, "connect-qmp")) {
+        GError *why;
+
+        if (!error) {
+            vt_seq_step_done(run->seq);
+        } else {
+            why = g_error_new(VT_ERROR, VT_ERROR_INTERNAL,
+                              _("process exited while connecting to monitor: %s"), error->message);
+            vt_seq_step_failed(run->seq, why);
+        }
+    }
+    start_run_unref(run);
+}
+
+static VtStepResult
+start_connect_qmp(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    run->refs++;
+    vt_process_connect(run->domain->process, START_CONNECT_MS, start_connected, run);
+    return VT_STEP_WAIT;
+}
+
+static void
+start_use_chardevs(StartRun *run, JsonNode *result)
+{
+    vt_start_host_read_chardevs(run->domain->live, result);
+}
+
+static VtStepResult
+start_query_chardevs(VtSeq *seq, gpointer data, GError **error)
+{
+    return start_call(data, "query-chardev", NULL, start_use_chardevs, error) ? VT_STEP_WAIT : VT_STEP_FAILED;
+}
+
+static JsonNode *
+start_object(const char *member, JsonNode *value)
+{
+    JsonObject *object = json_object_new();
+    JsonNode *node = json_node_new(JSON_NODE_OBJECT);
+
+    json_object_set_member(object, member, value);
+    json_node_take_object(node, object);
+    return node;
+}
+
+static VtStepResult
+start_set_links(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+    GPtrArray *nets = run->domain->live->nets;
+
+    for (guint i = 0; i < nets->len; i++) {
+        const VtNetDef *net = g_ptr_array_index(nets, i);
+        JsonNode *args;
+
+        if (net->link != VT_LINK_DOWN || !net->info.alias || net->type == VT_NET_HOSTDEV)
+            continue;
+        args = start_object("name", json_node_init_string(json_node_alloc(), net->info.alias));
+        json_object_set_boolean_member(json_node_get_object(args), "up", FALSE);
+        if (!start_call(run, "set_link", args, NULL, error))
+            return VT_STEP_FAILED;
+    }
+    return run->pending ? VT_STEP_WAIT : VT_STEP_DONE;
+}
+
+static VtStepResult
+start_set_balloon(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+    const VtDomainDef *def = run->domain->live;
+    JsonNode *args;
+
+    if (run->params.incoming || !def->memballoon || g_strcmp0(def->memballoon->model, "none") == 0 ||
+        !def->current_memory_kib || def->current_memory_kib >= def->memory_kib)
+        return VT_STEP_DONE;
+    args =
+        start_object("value", json_node_init_int(json_node_alloc(), (gint64)def->current_memory_kib * 1024));
+    return start_call(run, "balloon", args, NULL, error) ? VT_STEP_WAIT : VT_STEP_FAILED;
+}
+
+static void
+start_status_written(gpointer user, const GError *error)
+{
+    StartRun *run = user;
+
+    if (start_is_current(run, "write-status")) {
+        if (error)
+            vt_seq_step_failed(run->seq, g_error_copy(error));
+        else
+            vt_seq_step_done(run->seq);
+    }
+    start_run_unref(run);
+}
+
+static VtStepResult
+start_write_status(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    if (run->params.paused)
+        vt_domain_set_state(run->domain, VT_DOMAIN_PAUSED, START_PAUSED_USER);
+    run->refs++;
+    vt_store_status_write(run->driver, run->domain, start_status_written, run);
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+start_write_status_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    vt_store_status_remove(run->driver, run->domain);
+    return VT_STEP_DONE;
+}
+
+static VtStepResult
+start_cont(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    if (run->params.paused || run->params.incoming)
+        return VT_STEP_DONE;
+    vt_domain_expect_resume(run->domain, START_RUNNING_BOOTED);
+    return start_call(run, "cont", NULL, NULL, error) ? VT_STEP_WAIT : VT_STEP_FAILED;
+}
+
+static VtStepResult
+start_tell(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    if (run->own_journal)
+        vt_journal_end(run->domain);
+    run->own_journal = FALSE;
+    if (run->params.incoming)
+        return VT_STEP_DONE;
+    vt_event_lifecycle(run->driver, run->domain, START_EVENT_STARTED, 0);
+    if (run->params.paused)
+        vt_event_lifecycle(run->driver, run->domain, START_EVENT_PAUSED, 0);
+    return VT_STEP_DONE;
+}
+
+static const VtStep start_steps[] = {
+    { .name = "check-host", .start = start_check_host },
+    { .name = "assign-id", .start = start_assign_id, .undo = start_assign_id_undo },
+    { .name = "make-taps", .start = start_make_taps, .undo = start_make_taps_undo },
+    { .name = "monitor-socket", .start = start_monitor_socket, .undo = start_monitor_socket_undo },
+    { .name = "build-argv", .start = start_build_argv },
+    { .name = "journal",
+      .waits_for = "the journal is on disk",
+      .start = start_journal,
+      .undo = start_journal_undo,
+      .timeout_ms = START_QMP_MS },
+    { .name = "spawn", .start = start_spawn, .undo = start_spawn_undo, .undo_timeout_ms = START_KILL_MS },
+    { .name = "connect-qmp",
+      .waits_for = "QEMU has answered on its monitor",
+      .start = start_connect_qmp,
+      .timeout_ms = START_CONNECT_MS + 1000 },
+    { .name = "query-chardevs",
+      .waits_for = "QEMU has said which terminals it opened",
+      .start = start_query_chardevs,
+      .timeout_ms = START_QMP_MS + 1000 },
+    { .name = "set-links",
+      .waits_for = "links that are to be down are down",
+      .start = start_set_links,
+      .timeout_ms = START_QMP_MS + 1000 },
+    { .name = "set-balloon",
+      .waits_for = "QEMU has taken the balloon's size",
+      .start = start_set_balloon,
+      .timeout_ms = START_QMP_MS + 1000 },
+    { .name = "write-status",
+      .waits_for = "the status file is on disk",
+      .start = start_write_status,
+      .undo = start_write_status_undo,
+      .timeout_ms = START_QMP_MS },
+    { .name = "cont",
+      .waits_for = "QEMU has let the CPUs run",
+      .start = start_cont,
+      .timeout_ms = START_QMP_MS + 1000 },
+    { .name = "tell", .start = start_tell, .commit = TRUE },
+};
+
+static const VtSeqTable start_table = {
+    .name = "start",
+    .steps = start_steps,
+    .n_steps = G_N_ELEMENTS(start_steps),
+};
+
+const VtSeqTable *
+vt_start_table(void)
+{
+    return &start_table;
+}
+
+/* ---- running it ---- */
+
+static void
+start_qemu_exited(VtDomain *domain, const char *why, gpointer user)
+{
+    StartRun *run = user;
+
+    if (run->seq && vt_seq_direction(run->seq) == VT_SEQ_FORWARD &&
+        g_strcmp0(vt_seq_current(run->seq), "connect-qmp") != 0)
+        vt_seq_cancel(run->seq, g_error_new(VT_ERROR, VT_ERROR_INTERNAL,
+                                            _("QEMU ended while the domain was starting: %s"), why));
+}
+
+static const VtDomainQmpFuncs start_listener = { .exited = start_qemu_exited };
+
+static void
+start_stop_again(StartRun *run)
+{
+    const VtStopParams params = {
+        .driver = run->driver,
+        .domain = run->domain,
+        .reason = VT_SHUTOFF_DESTROYED,
+        .detail = 1, /* VIR_DOMAIN_EVENT_STOPPED_DESTROYED */
+    };
+
+    vt_stop_run(&params, run->cancelled, run->cancelled_user);
+}
+
+static void
+start_ended(VtSeq *seq, gpointer data, const GError *error)
+{
+    StartRun *run = data;
+    VtDomain *domain = run->domain;
+
+    run->seq = NULL;
+    domain->starting = FALSE;
+    vt_domain_set_data(domain, START_KEY, NULL, NULL);
+    vt_domain_remove_qmp_listener(domain, &start_listener, run);
+    if (error) {
+        /* A step before assign-id leaves the live definition to be taken away here. */
+        if (domain->live)
+            vt_domain_end_run(domain, START_SHUTOFF_FAILED);
+        vt_domain_list_prune(run->driver, domain);
+    }
+    run->done(run->user, error);
+    /* Up after all (the cancel came too late, the client that wanted autodestroy has gone): end it. */
+    if (!error && (run->cancelled || domain->autodestroy_lost))
+        start_stop_again(run);
+    else if (run->cancelled)
+        run->cancelled(run->cancelled_user, NULL);
+    start_run_unref(run);
+}
+
+static gboolean
+start_refuse(const VtStartParams *params, GError **error)
+{
+    VtDomain *domain = params->domain;
+
+    if (!domain->driver)
+        return vt_error_set(error, VT_ERROR_NO_DOMAIN, _("domain '%s' is not there any more"), domain->name);
+    if (vt_domain_is_active(domain) || domain->starting)
+        return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("domain is already running"));
+    if (!domain->live && !domain->persistent)
+        return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("domain '%s' has no definition to start"),
+                            domain->name);
+    return TRUE;
+}
+
+void
+vt_start_run(const VtStartParams *params, VtDoneFunc done, gpointer user)
+{
+    g_autoptr(GError) refusal = NULL;
+    VtDomain *domain = params->domain;
+    StartRun *run;
+
+    if (!start_refuse(params, &refusal)) {
+        done(user, refusal);
+        return;
+    }
+    if (!domain->live)
+        domain->live = vt_domain_def_copy(domain->persistent);
+    run = g_new0(StartRun, 1);
+    run->refs = 1;
+    run->params = *params;
+    run->params.incoming = g_strdup(params->incoming);
+    run->domain = vt_domain_ref(domain);
+    run->driver = params->driver;
+    run->monitor_fd = -1;
+    run->done = done;
+    run->user = user;
+    domain->starting = TRUE;
+    domain->autodestroy = params->owner;
+    vt_domain_set_data(domain, START_KEY, run, NULL);
+    vt_domain_add_qmp_listener(domain, &start_listener, run);
+    run->seq = vt_seq_new(&start_table, run, NULL, start_ended);
+    vt_seq_run(run->seq);
+}
+
+gboolean
+vt_start_cancel(VtDomain *domain, VtDoneFunc done, gpointer user)
+{
+    StartRun *run = vt_domain_data(domain, START_KEY);
+
+    if (!run || run->cancelled)
+        return FALSE;
+    run->cancelled = done;
+    run->cancelled_user = user;
+    vt_seq_cancel(run->seq,
+                  g_error_new(VT_ERROR, VT_ERROR_ABORTED,
+                              _("the start of domain '%s' was cancelled: it was destroyed"), domain->name));
+    return TRUE;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define VT_LOG_DOMAIN "virtteam-driver-stop"
+
+#include "driver/stop.h"
+#include <errno.h>
+#include <glib/gstdio.h>
+#include "driver/domain-list.h"
+#include "driver/domain-private.h"
+#include "driver/event.h"
+#include "driver/run-files.h"
+#include "driver/store.h"
+#include "util/i18n.h"
+#include "util/log.h"
+
+#define STOP_KEY      "stop"
+#define STOP_GRACE_MS 10000
+#define STOP_KILL_MS  30000 /* how long SIGKILL may take: a VFIO guest gives back its memory first */
+#define STOP_EVENT    5     /* VIR_DOMAIN_EVENT_STOPPED */
+
+typedef struct {
+    VtDoneFunc done;
+    gpointer user;
+} StopWaiter;
+
+typedef struct {
+    guint refs;
+    VtStopParams params; /* domain with a reference */
+    VtSeq *seq;          /* NULL: over */
+    GArray *waiters;     /* of StopWaiter */
+} StopRun;
+
+static void
+stop_run_unref(StopRun *run)
+{
+    if (--run->refs > 0)
+        return;
+    vt_domain_unref(run->params.domain);
+    g_array_unref(run->waiters);
+    g_free(run);
+}
+
+/* ---- steps ---- */
+
+static void
+stop_killed(gpointer user, const GError *error)
+{
+    StopRun *run = user;
+
+    if (run->seq && g_strcmp0(vt_seq_current(run->seq), "kill-qemu") == 0) {
+        if (error)
+            vt_seq_step_failed(run->seq, g_error_copy(error));
+        else
+            vt_seq_step_done(run->seq);
+    }
+    stop_run_unref(run);
+}
+
+static VtStepResult
+stop_kill_qemu(VtSeq *seq, gpointer data, GError **error)
+{
+    StopRun *run = data;
+    VtDomain *domain = run->params.domain;
+
+    if (!domain->process || domain->qemu_gone)
+        return VT_STEP_DONE;
+    run->refs++;
+    vt_process_kill(domain->process, run->params.grace_ms ? run->params.grace_ms : STOP_GRACE_MS, stop_killed,
+                    run);
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+stop_let_go(VtSeq *seq, gpointer data, GError **error)
+{
+    StopRun *run = data;
+
+    g_clear_pointer(&run->params.domain->process, vt_process_free);
+    return VT_STEP_DONE;
+}
+
+static VtStepResult
+stop_remove_files(VtSeq *seq, gpointer data, GError **error)
+{
+    StopRun *run = data;
+
+    return vt_run_files_remove(run->params.driver, run->params.domain, error) ? VT_STEP_DONE : VT_STEP_FAILED;
+}
+
+static VtStepResult
+stop_remove_status(VtSeq *seq, gpointer data, GError **error)
+{
+    StopRun *run = data;
+
+    vt_store_status_remove(run->params.driver, run->params.domain);
+    return VT_STEP_DONE;
+}
+
+static VtStepResult
+stop_set_state(VtSeq *seq, gpointer data, GError **error)
+{
+    StopRun *run = data;
+
+    vt_domain_end_run(run->params.domain, (int)run->params.reason);
+    return VT_STEP_DONE;
+}
+
+static VtStepResult
+stop_tell(VtSeq *seq, gpointer data, GError **error)
+{
+    StopRun *run = data;
+
+    if (run->params.detail >= 0)
+        vt_event_lifecycle(run->params.driver, run->params.domain, STOP_EVENT, run->params.detail);
+    return VT_STEP_DONE;
+}
+
+static VtStepResult
+stop_prune(VtSeq *seq, gpointer data, GError **error)
+{
+    StopRun *run = data;
+
+    vt_domain_list_prune(run->params.driver, run->params.domain);
+    return VT_STEP_DONE;
+}
+
+static const VtStep stop_steps[] = {
+    { .name = "kill-qemu",
+      .waits_for = "the QEMU process has gone",
+      .start = stop_kill_qemu,
+      .timeout_ms = STOP_GRACE_MS + STOP_KILL_MS },
+    { .name = "let-go", .start = stop_let_go },
+    { .name = "remove-files", .start = stop_remove_files },
+    { .name = "remove-status", .start = stop_remove_status },
+    { .name = "set-state", .start = stop_set_state },
+    { .name = "tell", .start = stop_tell },
+    { .name = "prune", .start = stop_prune },
+};
+
+static const VtSeqTable stop_table = {
+    .name = "stop",
+    .steps = stop_steps,
+    .n_steps = G_N_ELEMENTS(stop_steps),
+    .keep_going = TRUE,
+};
+
+const VtSeqTable *
+vt_stop_table(void)
+{
+    return &stop_table;
+}
+
+/* ---- running it ---- */
+
+static void
+stop_ended(VtSeq *seq, gpointer data, const GError *error)
+{
+    StopRun *run = data;
+    VtDomain *domain = run->params.domain;
+    g_autoptr(GArray) waiters = g_array_ref(run->waiters);
+
+    run->seq = NULL;
+    domain->stopping = FALSE;
+    if (error)
+        vt_log_warning("domain '%s' has stopped, but: %s", domain->name, error->message);
+    vt_domain_set_data(domain, STOP_KEY, NULL, NULL);
+    for (guint i = 0; i < waiters->len; i++) {
+        StopWaiter *waiter = &g_array_index(waiters, StopWaiter, i);
+
+        waiter->done(waiter->user, error);
+    }
+    stop_run_unref(run);
+}
+
+static void
+stop_add_waiter(StopRun *run, VtDoneFunc done, gpointer user)
+{
+    StopWaiter waiter = { .done = done, .user = user };
+
+    if (done)
+        g_array_append_val(run->waiters, waiter);
+}
+
+void
+vt_stop_run(const VtStopParams *params, VtDoneFunc done, gpointer user)
+{
+    VtDomain *domain = params->domain;
+    StopRun *run = vt_domain_data(domain, STOP_KEY);
+
+    if (run) {
+        stop_add_waiter(run, done, user);
+        return;
+    }
+    if (!vt_domain_is_active(domain)) {
+        if (done)
+            done(user, NULL);
+        return;
+    }
+    run = g_new0(StopRun, 1);
+    run->refs = 1;
+    run->params = *params;
+    vt_domain_ref(domain);
+    run->waiters = g_array_new(FALSE, FALSE, sizeof(StopWaiter));
+    stop_add_waiter(run, done, user);
+    domain->stopping = TRUE;
+    vt_domain_set_data(domain, STOP_KEY, run, NULL);
+    run->seq = vt_seq_new(&stop_table, run, NULL, stop_ended);
+    vt_seq_run(run->seq);
+}
