@@ -5,24 +5,7 @@
  */
 #pragma once
 
-#include "conf/domain-def.h"
-#include "qemu/caps.h"
-
-typedef struct {
-    int tap_fd;   /* number in the child; -1: print a placeholder (domxml-to-native) */
-    int vhost_fd; /* -1: without vhost */
-} VtArgvNetFd;
-
-typedef struct {
-    const char *monitor_path;   /* socket path, when monitor_fd is -1 */
-    int monitor_fd;             /* listening socket inherited by QEMU, or -1 */
-    const char *state_dir;      /* per-guest run-time directory (sockets of channels) */
-    const char *incoming;       /* "defer" or NULL */
-    gboolean start_paused;      /* -S */
-    const VtArgvNetFd *net_fds; /* one per def->nets entry; NULL: none opened */
-    gsize n_net_fds;
-    gboolean standalone; /* for people: domxml-to-native, `virtteam argv` */
-} VtArgvContext;
+#include "qemu/argv-ctx.h"
 
 /**
  * vt_argv_build - the command line of a guest
@@ -41,9 +24,12 @@ char *vt_argv_to_text(char *const *argv);
 
 /**
  * vt_argv_net_device - the -device value of a NIC alone, for device_add ("driver,key=value")
- * @def:  the domain
- * @net:  one of its nets, alias and address set
+ * @def: the domain
+ * @net: one of its nets, alias and address set
  *
  * Return: (transfer full).
  */
 char *vt_argv_net_device(const VtDomainDef *def, const VtNetDef *net);
+
+/** As vt_argv_net_device(), for a host's PCI function. */
+char *vt_argv_hostdev_device(const VtDomainDef *def, const VtHostdevDef *hostdev);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "conf/domain-def.h"
+#include "qemu/alias.h" /* vt_alias_assign() */
 #include "qemu/caps.h"
 
 /**
@@ -21,6 +22,3 @@ gboolean vt_qemu_prepare_define(VtDomainDef *def, const VtQemuCaps *caps, GError
 
 /** As above, but every problem is appended to @problems (char *); TRUE when there was none. */
 gboolean vt_qemu_prepare_check(VtDomainDef *def, const VtQemuCaps *caps, GPtrArray *problems);
-
-/** Give every device without one its libvirt alias: net0, hostdev0, pci.1, virtio-disk0, serial0, ... */
-void vt_alias_assign(VtDomainDef *def);
