@@ -20,7 +20,6 @@
 
 #include <string.h>
 #include "conf/address.h"
-#include "conf/teaming.h"
 #include "qemu/alias.h"
 #include "qemu/imply.h"
 #include "util/i18n.h"
