@@ -77,7 +77,7 @@ prepare(VtDomainDef *def, const VtQemuCaps *caps, GPtrArray *problems)
     prepare_cpu(def, caps);
     prepare_nets(def, caps);
     ok = vt_slots_assign(&ctx, def);
-    return vt_validate_domain(&ctx, def, caps) && ok;
+    return vt_qemu_validate_domain(&ctx, def, caps) && ok;
 }
 
 gboolean

@@ -488,7 +488,7 @@ validate_team_ports(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCap
     }
 }
 
-const VtValidateRule vt_validate_rules[] = {
+const VtQemuValidateRule vt_qemu_validate_rules[] = {
     { "arch", "the emulator is for the guest's architecture", validate_arch },
     { "machine", "the emulator has the machine type, and it is a PC", validate_machine },
     { "virt-type", "KVM, or TCG, can be used", validate_virt_type },
@@ -509,15 +509,15 @@ const VtValidateRule vt_validate_rules[] = {
     { "team-ports", "each transient alone in a hot-pluggable root port, as single function",
       validate_team_ports },
 };
-const gsize vt_validate_rules_count = G_N_ELEMENTS(vt_validate_rules);
+const gsize vt_qemu_validate_rules_count = G_N_ELEMENTS(vt_qemu_validate_rules);
 
 gboolean
-vt_validate_domain(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *caps)
+vt_qemu_validate_domain(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *caps)
 {
     guint before = ctx->problems->len;
     gsize i;
 
-    for (i = 0; i < vt_validate_rules_count; i++)
-        vt_validate_rules[i].check(ctx, def, caps);
+    for (i = 0; i < vt_qemu_validate_rules_count; i++)
+        vt_qemu_validate_rules[i].check(ctx, def, caps);
     return ctx->problems->len == before;
 }
