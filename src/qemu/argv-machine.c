@@ -278,14 +278,13 @@ static const struct {
 } argv_machine_controllers[] = {
     { VT_CONTROLLER_PCI, "pcie-root-port", "pcie-root-port" },
     { VT_CONTROLLER_PCI, "pcie-to-pci-bridge", "pcie-pci-bridge" },
-    { VT_CONTROLLER_PCI, "pci-bridge", "pci-bridge" },
     { VT_CONTROLLER_USB, "qemu-xhci", "qemu-xhci" },
     { VT_CONTROLLER_USB, "nec-xhci", "nec-usb-xhci" },
     { VT_CONTROLLER_USB, "piix3-uhci", "piix3-usb-uhci" },
     { VT_CONTROLLER_USB, "piix4-uhci", "piix4-usb-uhci" },
     { VT_CONTROLLER_USB, "ehci", "usb-ehci" },
     { VT_CONTROLLER_USB, "pci-ohci", "pci-ohci" },
-    { VT_CONTROLLER_SATA, NULL, "ahci" },
+    { VT_CONTROLLER_SATA, NULL, "ich9-ahci" },
     { VT_CONTROLLER_VIRTIO_SERIAL, NULL, "virtio-serial-pci" },
     { VT_CONTROLLER_VIRTIO_SERIAL, "virtio", "virtio-serial-pci" },
 };
@@ -317,8 +316,6 @@ argv_machine_controller(VtArgvBuild *build, const VtControllerDef *controller)
     if (g_str_equal(driver, "pcie-root-port")) {
         vt_opts_addf(opts, "port", "%d", MAX(controller->target_port, 0));
         vt_opts_addf(opts, "chassis", "%d", MAX(controller->target_chassis, 0));
-    } else if (g_str_equal(driver, "pci-bridge")) {
-        vt_opts_addf(opts, "chassis_nr", "%d", MAX(controller->target_chassis, 0));
     } else if (g_str_has_suffix(driver, "xhci") && controller->ports) {
         vt_opts_addf(opts, "p2", "%u", controller->ports);
         vt_opts_addf(opts, "p3", "%u", controller->ports);

@@ -4,7 +4,7 @@
  *
  * On q35 every PCIe device sits alone in a root port (so that it can be unplugged), every conventional PCI
  * device on a pcie-to-pci-bridge that itself sits in a root port. Root ports share slots of pcie.0: eight
- * functions a slot, from slot 1 on. On pc everything sits on pci.0, and on pci-bridges when that is full.
+ * functions a slot, from slot 1 on. On pc everything sits on pci.0.
  *
  * Two passes. The first only counts: it walks the devices in order and adds a controller whenever one is
  * missing. The second has all controllers and gives out addresses in the same order: first what is on
@@ -46,7 +46,6 @@ typedef enum {
     SLOTS_BUS_PCI_ROOT,
     SLOTS_BUS_ROOT_PORT,
     SLOTS_BUS_PCIE_TO_PCI,
-    SLOTS_BUS_PCI_BRIDGE,
     SLOTS_BUS_COUNT
 } SlotsBusKind;
 
@@ -61,7 +60,6 @@ static const struct {
     [SLOTS_BUS_PCI_ROOT] = { "pci-root", NULL, 1, 31, TRUE, FALSE },
     [SLOTS_BUS_ROOT_PORT] = { "pcie-root-port", "pcie-root-port", 0, 0, FALSE, TRUE },
     [SLOTS_BUS_PCIE_TO_PCI] = { "pcie-to-pci-bridge", "pcie-pci-bridge", 1, 31, TRUE, FALSE },
-    [SLOTS_BUS_PCI_BRIDGE] = { "pci-bridge", "pci-bridge", 1, 31, TRUE, FALSE },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(slots_bus_kinds) == SLOTS_BUS_COUNT);
 
@@ -373,10 +371,11 @@ slots_add_bus(Slots *slots, int index, SlotsBusKind kind)
 static gboolean
 slots_fill_gaps(Slots *slots)
 {
-    gboolean q35 = slots->machine == VT_SLOTS_MACHINE_Q35;
     int max = slots_max_bus(slots), index;
     guint i;
 
+    if (slots->machine != VT_SLOTS_MACHINE_Q35)
+        return TRUE;
     for (i = 0; i < slots->items->len; i++) {
         const VtAddress *address = &g_array_index(slots->items, SlotsItem, i).info->address;
 
@@ -385,7 +384,7 @@ slots_fill_gaps(Slots *slots)
     }
     for (index = 1; index <= MIN(max, SLOTS_BUS_MAX); index++)
         if (!vt_alias_controller(slots->def, VT_CONTROLLER_PCI, index) &&
-            !slots_add_bus(slots, index, q35 ? SLOTS_BUS_ROOT_PORT : SLOTS_BUS_PCI_BRIDGE))
+            !slots_add_bus(slots, index, SLOTS_BUS_ROOT_PORT))
             return FALSE;
     return TRUE;
 }
@@ -402,8 +401,7 @@ slots_count_free(const Slots *slots, guint *ports, guint *fixed_ports, guint *co
 
         if (bus->kind == SLOTS_BUS_ROOT_PORT && !bus->functions[0])
             (*(bus->hotplug ? ports : fixed_ports))++;
-        if (bus->kind == SLOTS_BUS_PCI_ROOT || bus->kind == SLOTS_BUS_PCIE_TO_PCI ||
-            bus->kind == SLOTS_BUS_PCI_BRIDGE)
+        if (bus->kind == SLOTS_BUS_PCI_ROOT || bus->kind == SLOTS_BUS_PCIE_TO_PCI)
             for (slot = slots_bus_kinds[bus->kind].first_slot; slot <= slots_bus_kinds[bus->kind].last_slot;
                  slot++)
                 *conventional += !bus->functions[slot];
@@ -413,10 +411,12 @@ slots_count_free(const Slots *slots, guint *ports, guint *fixed_ports, guint *co
 static gboolean
 slots_grow(Slots *slots)
 {
-    gboolean q35 = slots->machine == VT_SLOTS_MACHINE_Q35;
     int first = slots_max_bus(slots), next = first;
     guint ports, fixed_ports, conventional, i;
 
+    /* pc has the one bus; whoever finds no slot there says so. */
+    if (slots->machine != VT_SLOTS_MACHINE_Q35)
+        return TRUE;
     slots_count_free(slots, &ports, &fixed_ports, &conventional);
     for (i = 0; i < slots->items->len; i++) {
         const SlotsItem *item = &g_array_index(slots->items, SlotsItem, i);
@@ -424,13 +424,11 @@ slots_grow(Slots *slots)
         if (item->info->address.type == VT_ADDRESS_PCI || item->place == SLOTS_PLACE_PORT)
             continue;
         if (item->place == SLOTS_PLACE_PCI) {
-            /* On pc, the last free slot is for the bridge that brings more. */
-            if (conventional <= (q35 ? 0 : 1)) {
-                if (q35 && !slots_add_bus(slots, ++next, SLOTS_BUS_ROOT_PORT))
+            if (!conventional) {
+                if (!slots_add_bus(slots, ++next, SLOTS_BUS_ROOT_PORT) ||
+                    !slots_add_bus(slots, ++next, SLOTS_BUS_PCIE_TO_PCI))
                     return FALSE;
-                if (!slots_add_bus(slots, ++next, q35 ? SLOTS_BUS_PCIE_TO_PCI : SLOTS_BUS_PCI_BRIDGE))
-                    return FALSE;
-                conventional += q35 ? 31 : 30;
+                conventional = 31;
             }
             conventional--;
         } else if (item->place == SLOTS_PLACE_ANY_PORT && fixed_ports && !ports) {
@@ -441,7 +439,7 @@ slots_grow(Slots *slots)
             return FALSE;
         }
     }
-    if (q35 && first == 0 && next > 0 && !ports)
+    if (first == 0 && next > 0 && !ports)
         return slots_add_bus(slots, ++next, SLOTS_BUS_ROOT_PORT);
     return TRUE;
 }
@@ -479,8 +477,7 @@ slots_bus_fits(const SlotsBus *bus, SlotsPlace place)
     case SLOTS_PLACE_ANY_PORT:
         return bus->kind == SLOTS_BUS_ROOT_PORT;
     case SLOTS_PLACE_PCI:
-        return bus->kind == SLOTS_BUS_PCI_ROOT || bus->kind == SLOTS_BUS_PCIE_TO_PCI ||
-               bus->kind == SLOTS_BUS_PCI_BRIDGE;
+        return bus->kind == SLOTS_BUS_PCI_ROOT || bus->kind == SLOTS_BUS_PCIE_TO_PCI;
     }
     return FALSE;
 }
@@ -507,8 +504,9 @@ slots_place_item(Slots *slots, const SlotsItem *item)
         item->info->address.pci = address;
         return TRUE;
     }
-    return vt_parse_problem(slots->ctx, VT_ERROR_CONFIG_UNSUPPORTED, item->element, item->info->line,
-                            _("no PCI slot is left for it; add a PCI controller, or leave out addresses"));
+    return vt_parse_problem(
+        slots->ctx, VT_ERROR_CONFIG_UNSUPPORTED, item->element, item->info->line,
+        _("no PCI slot is left for it; leave out addresses, or use machine='q35', which has enough"));
 }
 
 /* Function 0 of a slot with companions has to say so, else QEMU refuses them and the guest never looks. */
@@ -570,7 +568,7 @@ slots_set_targets(VtDomainDef *def)
             controller->model_name = g_strdup(slots_bus_kinds[kind].model_name);
         if (kind == SLOTS_BUS_ROOT_PORT && controller->target_port < 0)
             controller->target_port = (int)((address->slot << 3) + address->function);
-        if ((kind == SLOTS_BUS_ROOT_PORT || kind == SLOTS_BUS_PCI_BRIDGE) && controller->target_chassis < 0) {
+        if (kind == SLOTS_BUS_ROOT_PORT && controller->target_chassis < 0) {
             int chassis = controller->index;
 
             while (slots_chassis_taken(def, chassis) && chassis < SLOTS_BUS_MAX)
