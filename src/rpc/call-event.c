@@ -5,6 +5,9 @@
 
 #include "driver/event.h"
 
+#define VT_LOG_DOMAIN "virtteam-rpc-event"
+#include "util/log.h"
+
 #define EVENT_KEY       "events"
 #define EVENT_QUEUE_MAX (4u * 1024u * 1024u)
 /* Stock's events carry serial 1; clients ignore it. */
@@ -160,7 +163,7 @@ event_send(VtConn *conn, gint32 callback_id, gsize row, const VtEvent *event)
     if (vt_xdr_type_encode(event_messages[row].type, &message, &writer, &error))
         vt_conn_send(conn, g_steal_pointer(&frame));
     else
-        g_warning("An event of domain '%s' is not sent: %s", event->dom_name, error->message);
+        vt_log_warning("An event of domain '%s' is not sent: %s", event->dom_name, error->message);
 }
 
 static void

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "rpc/call.h"
 
-#include <glib/gstdio.h>
 #include <stdarg.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "driver/domain-obj.h"
+
+#define VT_LOG_DOMAIN "virtteam-rpc-call"
+#include "util/log.h"
 
 struct _VtCall {
     VtConn *conn;
@@ -110,7 +111,7 @@ vt_call_reply_error(const VtMessageHeader *header, VtMessageType type, const VtP
 static void
 call_fail_wire(VtCall *call, VtProtoError *wire)
 {
-    g_debug("call %s serial %u fails: %s", call->procedure->name, call->header.serial, wire->message);
+    vt_log_debug("call %s serial %u fails: %s", call->procedure->name, call->header.serial, wire->message);
     vt_conn_send(call->conn, vt_call_reply_error(&call->header, VT_MESSAGE_REPLY, wire));
     vt_xdr_type_clear(&vt_proto_error, wire);
     call_free(call);

@@ -64,7 +64,7 @@ conn_data_free(ConnData *item)
 }
 
 void
-vt_conn_shut(VtConn *conn)
+vt_conn_shut(VtConn *conn, gboolean tell_driver)
 {
     ConnData *item;
 
@@ -74,7 +74,7 @@ vt_conn_shut(VtConn *conn)
     vt_conn_ref(conn);
     while ((item = g_queue_pop_head(&conn->data)) != NULL)
         conn_data_free(item);
-    if (conn->driver != NULL)
+    if (tell_driver && conn->driver != NULL)
         vt_driver_owner_gone(conn->driver, &conn->owner);
     vt_conn_unref(conn);
 }

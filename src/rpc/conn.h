@@ -45,11 +45,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtConn, vt_conn_unref)
 
 /**
  * vt_conn_shut - the client is gone
- * @conn: the connection
+ * @conn:        the connection
+ * @tell_driver: FALSE when the daemon itself ends
  *
  * Frees what hangs on it, newest first, then tells the driver that the owner is gone. Frames sent later go nowhere.
  */
-void vt_conn_shut(VtConn *conn);
+void vt_conn_shut(VtConn *conn, gboolean tell_driver);
 gboolean vt_conn_is_shut(const VtConn *conn);
 
 VtDriver *vt_conn_driver(const VtConn *conn);

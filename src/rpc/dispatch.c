@@ -20,6 +20,9 @@
 
 #include "rpc/stream.h"
 
+#define VT_LOG_DOMAIN "virtteam-rpc-dispatch"
+#include "util/log.h"
+
 /* What may wait behind the calls in flight before reading stops. */
 #define DISPATCH_PARKED_MAX       64u
 #define DISPATCH_PARKED_BYTES_MAX (4u * 1024u * 1024u)
@@ -67,7 +70,7 @@ dispatch_refuse(VtDispatch *dispatch, const VtMessageHeader *header, VtErrorMapC
     VtProtoError wire;
 
     vt_error_map_exact(code, VT_ERROR_MAP_FROM_RPC, text, &wire);
-    g_debug("call %d serial %u refused: %s", header->procedure, header->serial, text);
+    vt_log_debug("call %d serial %u refused: %s", header->procedure, header->serial, text);
     vt_conn_send(dispatch->conn, vt_call_reply_error(header, VT_MESSAGE_REPLY, &wire));
     vt_xdr_type_clear(&vt_proto_error, &wire);
 }
@@ -144,7 +147,7 @@ dispatch_call(VtDispatch *dispatch, const VtMessageHeader *header, GBytes *paylo
         vt_dispatch_close_fds(fds);
         return;
     }
-    g_debug("call %s serial %u", procedure->name, header->serial);
+    vt_log_debug("call %s serial %u", procedure->name, header->serial);
     call = vt_call_new(dispatch->conn, procedure, header, args, fds);
     if (!state->opened && !(procedure->flags & VT_CALL_BEFORE_OPEN)) {
         vt_call_fail_exact(call, VT_ERROR_MAP_INTERNAL_ERROR, VT_ERROR_MAP_FROM_RPC,
