@@ -103,8 +103,10 @@ address_parse(VtParseContext *ctx, const xmlNode *node, VtAddress *out)
         return FALSE;
     out->type = (VtAddressType)type;
     if (type == VT_ADDRESS_PCI) {
-        if (!address_parse_pci(ctx, node, &out->pci))
+        if (!address_parse_pci(ctx, node, &out->pci)) {
+            out->type = VT_ADDRESS_NONE; /* so that nothing is judged by half an address */
             return FALSE;
+        }
         /* Function 0 of slot 0 of bus 0 is the host bridge: libvirt's way of saying "any". */
         if (!out->pci.domain && !out->pci.bus && !out->pci.slot && !out->pci.function)
             out->type = VT_ADDRESS_NONE;

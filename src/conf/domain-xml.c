@@ -165,18 +165,15 @@ static gboolean
 domain_xml_parse_seclabel(VtParseContext *ctx, const xmlNode *node, VtDomainDef *def)
 {
     static const VtElementSchema schema = { .attrs = "type model relabel" };
-    g_autofree char *type = NULL, *relabel = NULL;
-    gboolean ok = vt_element_check(ctx, node, &schema);
+    g_autofree char *type = vt_xml_attr(node, "type");
+    g_autofree char *relabel = vt_xml_attr(node, "relabel");
 
-    ok &= vt_xml_attr_choice(ctx->problems, node, "relabel", "no", "yes", &relabel);
-    if (!relabel || xmlHasProp(node, BAD_CAST "type"))
-        ok &= vt_xml_attr_choice(ctx->problems, node, "type", "none", "dynamic static", &type);
-    if (ok && !type && !relabel)
+    if (g_strcmp0(type, "none") != 0 && g_strcmp0(relabel, "no") != 0)
         return vt_xml_problem(
             ctx->problems, VT_ERROR_CONFIG_UNSUPPORTED, node,
             _("security labels are not supported by virtteam: use type='none' or remove it"));
     def->seclabel_none = TRUE;
-    return ok;
+    return vt_element_check(ctx, node, &schema);
 }
 
 static const struct {
@@ -279,10 +276,12 @@ domain_xml_read(VtParseContext *ctx, const char *xml)
                          "namespace"));
         return NULL;
     }
+    ctx->root = root;
     def = vt_domain_def_new();
     domain_xml_parse_root(ctx, xml, root, def);
     vt_postparse_domain(def);
     vt_validate_domain(ctx, def);
+    ctx->root = NULL;
     if (ctx->problems->len > 0)
         return NULL;
     formatted = vt_domain_xml_format(def, -1, VT_XML_FORMAT_STATUS);

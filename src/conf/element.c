@@ -13,11 +13,15 @@ vt_parse_problem(VtParseContext *ctx, VtErrorCode code, const char *element, int
                  ...)
 {
     g_autofree char *text = NULL;
+    const xmlNode *child;
     va_list args;
 
     va_start(args, format);
     text = g_strdup_vprintf(format, args);
     va_end(args);
+    child = line == 0 && ctx->root ? vt_xml_child(ctx->root, element) : NULL;
+    if (child)
+        line = vt_xml_line(child);
     if (line > 0)
         return vt_xml_problem_add(ctx->problems, code, "<%s> (line %d): %s", element, line, text);
     return vt_xml_problem_add(ctx->problems, code, "<%s>: %s", element, text);

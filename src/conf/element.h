@@ -34,6 +34,7 @@ typedef enum {
 typedef struct {
     GPtrArray *problems; /* of GError * */
     guint flags;         /* VtParseFlags */
+    const xmlNode *root; /* (nullable) <domain>, for the lines of what has no VtDeviceInfo */
 } VtParseContext;
 
 /**
@@ -41,7 +42,7 @@ typedef struct {
  * @ctx:     where to
  * @code:    as VtErrorCode
  * @element: name of the element
- * @line:    VtDeviceInfo.line; 0 leaves the line out
+ * @line:    VtDeviceInfo.line; 0: that of <domain>'s child of that name, or none
  * @format:  printf format of the rest of the sentence
  *
  * Return: always FALSE.

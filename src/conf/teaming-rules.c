@@ -152,8 +152,6 @@ teaming_rules_vlan(VtParseContext *ctx, const VtDomainDef *def, const TeamingRul
     g_autofree char *mine_text = teaming_rules_vlan_text(mine);
     g_autofree char *other_text = teaming_rules_vlan_text(other);
 
-    if (mine->n_tags && mine->trunk && leg->net && vt_teaming_net_is_host(leg->net))
-        return TEAMING_RULES_PROBLEM(ctx, leg, _("<vlan trunk='yes'>: a VF can have one VLAN, not a trunk"));
     if (!other->n_tags || strcmp(mine_text, other_text) == 0)
         return TRUE; /* an untagged persistent may be on a bridge that is within the VLAN */
     if (!leg->net)
