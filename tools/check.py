@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What ./check does once the packages and the guest are there: build twice, run every suite, count."""
+import json
+import os
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+os.chdir(TOP)
+sys.path.insert(0, os.path.join(TOP, 'tools'))
+import lab  # noqa: E402
+import stock  # noqa: E402
+
+
+def say(text):
+    print('\n== %s' % text, flush=True)
+
+
+def build(folder, *options):
+    """Configure (once) and build a folder; False when either fails."""
+    steps = []
+    if os.path.exists(os.path.join(folder, 'build.ninja')):
+        steps.append(['meson', 'configure', folder, *options])
+    else:
+        steps.append(['meson', 'setup', folder, *options])
+    steps.append(['ninja', '-C', folder])
+    for argv in steps:
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
+                              check=False)
+        if done.returncode != 0:
+            print(done.stdout[-6000:])
+            print('not ok: %s' % ' '.join(argv))
+            return False
+    return True
+
+
+class Count:
+    """Tests that passed and failed, single cases where the test told them."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+        self.bad = []
+
+    def add(self, name, ok):
+        if ok:
+            self.passed += 1
+        else:
+            self.failed += 1
+            self.bad.append(name)
+            print('not ok: ' + name, flush=True)
+
+    def take_tap(self, name, text, status):
+        """Count the cases of one TAP output; a test that ends badly without a failed case is one failure."""
+        cases = bad = 0
+        for line in text.splitlines():
+            word = line.lstrip()
+            if word.startswith('not ok '):
+                bad += 1
+                self.add('%s: %s' % (name, word.split(' ', 3)[-1]), '# TODO' in word)
+            elif word.startswith('ok '):
+                cases += 1
+                self.add(name, True)
+        if status != 0 and bad == 0:
+            self.add('%s: exit status %d' % (name, status), False)
+        elif cases + bad == 0:
+            self.add(name, status == 0)
+
+
+def run_suite(folder, count, label, suite, env=None):
+    """Run one meson suite; what failed is printed whole."""
+    listed = subprocess.run(['meson', 'introspect', '--tests', folder], stdout=subprocess.PIPE, text=True, check=True)
+    started = time.monotonic()
+    before = count.passed + count.failed
+    for test in json.loads(listed.stdout):
+        if not any(s.split(':')[-1] == suite for s in test['suite']):
+            continue
+        environment = dict(os.environ, **test['env'], **(env or {}))
+        try:
+            done = subprocess.run(test['cmd'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  errors='replace', env=environment, cwd=test['workdir'] or folder, check=False,
+                                  timeout=max(test['timeout'], 30) * 2)
+            text, status = done.stdout, done.returncode
+        except subprocess.TimeoutExpired as error:
+            text, status = (error.stdout or b'').decode(errors='replace'), 124
+        name = '%s %s' % (label, test['name'])
+        failed = count.failed
+        count.take_tap(name, text if test['protocol'] == 'tap' else '', status)
+        if count.failed > failed:
+            print(text[-12000:])
+    print('%s %s: %d cases, %.0f s' % (label, suite, count.passed + count.failed - before,
+                                       time.monotonic() - started), flush=True)
+
+
+def main():
+    quick = '--quick' in sys.argv
+    count = Count()
+    suites = ['unit', 'golden', 'lint', 'qemu', 'e2e']
+    started = time.monotonic()
+    lab.clean()
+
+    say('build')
+    plain = build('build', '-Dwerror=true')
+    count.add('build', plain)
+    if plain:
+        known = {s.split(':')[-1] for t in json.loads(subprocess.run(
+            ['meson', 'introspect', '--tests', 'build'], stdout=subprocess.PIPE, text=True, check=True).stdout)
+            for s in t['suite']}
+        suites = [s for s in suites if s in known] + sorted(known - set(suites) - {'fuzz'})
+        for suite in suites:
+            say('tests: ' + suite)
+            run_suite('build', count, 'plain', suite)
+        if not quick and stock.available():
+            say('the same life on stock libvirtd')
+            run_suite('build', count, 'stock', 'e2e', {'VT_E2E_STOCK': '1'})
+    if not quick:
+        say('build with AddressSanitizer and UBSan, and with fault injection')
+        sanitized = build('build-asan', '-Dwerror=true', '-Db_sanitize=address,undefined', '-Db_lundef=false',
+                          '-Dfault-injection=true')
+        count.add('build with sanitizers', sanitized)
+        if sanitized:
+            for suite in suites:
+                if suite == 'lint':
+                    continue
+                say('tests under the sanitizers: ' + suite)
+                run_suite('build-asan', count, 'asan', suite)
+    print('\n%.1f minutes' % ((time.monotonic() - started) / 60))
+    for name in count.bad:
+        print('failed: ' + name)
+    print('%d passed, %d failed' % (count.passed, count.failed))
+    return 1 if count.failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
