@@ -15,7 +15,7 @@ BAD = [
     ('transient-without-persistent', TRANSIENT, "<teaming type='transient'/>", ['persistent']),
     ('teaming-without-type', "<teaming type='persistent'/>", '<teaming/>', ['type']),
     ('teaming-of-unknown-type', "<teaming type='persistent'/>", "<teaming type='bonded'/>", ['bonded']),
-    ('persistent-that-is-not-virtio', "<model type='virtio'/>", "<model type='e1000e'/>", ['ua-standby', 'virtio']),
+    ('persistent-that-is-not-virtio', "<model type='virtio'/>", "<model type='e1000e'/>", ['e1000e', 'virtio']),
     ('transient-that-names-itself', TRANSIENT, "<teaming type='transient' persistent='ua-primary'/>", ['ua-primary']),
     ('two-transients-for-one-persistent', '\n    <rng', SECOND + '\n    <rng', ['ua-standby']),
     ('macs-that-differ', "<mac address='52:54:00:77:00:02'/>\n      <source bridge='br0'/>\n      <model type='vmxnet3'/>",
@@ -25,7 +25,7 @@ BAD = [
     ('emulated-transient-of-a-model-that-is-not-pcie', "<model type='vmxnet3'/>", "<model type='rtl8139'/>", ['rtl8139']),
     ('machine-without-pcie', "machine='q35'", "machine='pc'", ['q35']),
     ('transient-on-the-root-bus', '<alias name=\'ua-primary\'/>',
-     "<alias name='ua-primary'/><address type='pci' domain='0' bus='0' slot='9' function='0'/>", ['ua-primary']),
+     "<alias name='ua-primary'/><address type='pci' domain='0' bus='0' slot='9' function='0'/>", ['pcie-root', 'address']),
     ('multifunction-transient', '<alias name=\'ua-primary\'/>',
      "<alias name='ua-primary'/><address type='pci' domain='0' bus='5' slot='0' function='0' multifunction='on'/>",
      ['multifunction']),
@@ -34,7 +34,7 @@ BAD = [
     ('team-element-with-a-bad-number', "emulated='yes'", "emulated='yes' unplug-timeout='soon'", ['soon']),
     ('team-element-with-an-unknown-attribute', "emulated='yes'", "emulated='yes' colour='red'", ['colour']),
     ('malformed-document', '</devices>', '</device>', ['device']),
-    ('another-document', '<domain type', '<network type', ['domain']),
+    ('another-document', "<domain type='qemu'>", "<network><domain type='qemu'>", ['domain']),
     ('unknown-domain-type', "<domain type='qemu'>", "<domain type='xen'>", ['xen']),
     ('no-name', '<name>team1</name>', '', ['name']),
     ('name-with-a-slash', '<name>team1</name>', '<name>a/b</name>', ['a/b']),
@@ -50,8 +50,9 @@ BAD = [
      ['vhostuser']),
     ('element-not-supported-yet', '\n    <rng', "\n    <vsock model='virtio'><cid auto='yes'/></vsock>\n    <rng", ['vsock']),
     ('two-devices-of-one-alias', '<alias name=\'ua-primary\'/>', "<alias name='ua-standby'/>", ['ua-standby']),
-    ('pci-address-taken-twice', '<alias name=\'ua-primary\'/>',
-     "<alias name='ua-primary'/><address type='pci' domain='0' bus='0' slot='31' function='0'/>", ['1f']),
+    ('pci-address-taken-twice', "</backend></rng>\n    <memballoon model='virtio'/>",
+     "</backend><address type='pci' bus='1' slot='0'/></rng>\n    <memballoon model='virtio'><address type='pci' bus='1' slot='0'/>"
+     '</memballoon>', ['address', '0000:01:00.0']),
     ('disk-without-target', '\n    <rng', "\n    <disk type='file' device='disk'><source file='/x'/></disk>\n    <rng", ['target']),
 ]
 
