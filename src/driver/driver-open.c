@@ -12,10 +12,12 @@
 #include "driver/domain-list.h"
 #include "driver/domain-private.h"
 #include "driver/driver.h"
+#include "driver/hostdev.h"
 #include "driver/job.h"
 #include "driver/lifecycle.h"
 #include "driver/migrate.h"
 #include "driver/recover.h"
+#include "driver/reserve.h"
 #include "driver/stop.h"
 #include "driver/store.h"
 #include "util/file.h"
@@ -157,7 +159,9 @@ vt_driver_new(VtDriverConfig *config, GError **error)
         vt_log_warning("%s", no_qemu->message);
     driver->status_changed = vt_store_status_soon;
     vt_store_load(driver);
+    vt_reserve_load(driver);
     vt_recover_run(driver);
+    vt_hostdev_recover(driver);
     return driver;
 }
 

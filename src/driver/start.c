@@ -18,6 +18,7 @@
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/guest-event.h"
+#include "driver/hostdev.h"
 #include "driver/journal.h"
 #include "driver/run-files.h"
 #include "driver/start-host.h"
@@ -31,6 +32,7 @@
 #define START_KEY            "start"
 #define START_CONNECT_MS     60000 /* a guest with VFIO pins all its memory before QEMU answers */
 #define START_QMP_MS         30000
+#define START_HOSTDEVS_MS    180000 /* several functions, each with a reset and a slow driver */
 #define START_KILL_GRACE_MS  3000
 #define START_KILL_MS        30000
 #define START_EVENT_STARTED  2
@@ -177,6 +179,51 @@ start_assign_id_undo(VtSeq *seq, gpointer data, GError **error)
 
     vt_domain_end_run(run->domain, START_SHUTOFF_FAILED);
     return start_result(ok);
+}
+
+static void
+start_hostdevs_acted(gpointer user, const GError *error)
+{
+    StartCall *call = user;
+    StartRun *run = call->run;
+
+    if (run->seq && g_strcmp0(vt_seq_current(run->seq), call->step) == 0) {
+        if (error)
+            vt_seq_step_failed(run->seq, g_error_copy(error));
+        else
+            vt_seq_step_done(run->seq);
+    }
+    start_run_unref(run);
+    g_free(call);
+}
+
+static StartCall *
+start_hostdevs_call(StartRun *run)
+{
+    StartCall *call = g_new0(StartCall, 1);
+
+    run->refs++;
+    call->run = run;
+    call->step = vt_seq_current(run->seq);
+    return call;
+}
+
+static VtStepResult
+start_take_hostdevs(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    vt_hostdev_take(run->driver, run->domain, start_hostdevs_acted, start_hostdevs_call(run));
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+start_take_hostdevs_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    vt_hostdev_give_back(run->driver, &run->domain->uuid, start_hostdevs_acted, start_hostdevs_call(run));
+    return VT_STEP_WAIT;
 }
 
 static VtStepResult
@@ -492,6 +539,12 @@ start_tell(VtSeq *seq, gpointer data, GError **error)
 static const VtStep start_steps[] = {
     { .name = "check-host", .start = start_check_host },
     { .name = "assign-id", .start = start_assign_id, .undo = start_assign_id_undo },
+    { .name = "take-hostdevs",
+      .waits_for = "host devices are reserved and bound to VFIO",
+      .start = start_take_hostdevs,
+      .undo = start_take_hostdevs_undo,
+      .timeout_ms = START_HOSTDEVS_MS,
+      .undo_timeout_ms = START_HOSTDEVS_MS },
     { .name = "make-taps", .start = start_make_taps, .undo = start_make_taps_undo },
     { .name = "monitor-socket", .start = start_monitor_socket, .undo = start_monitor_socket_undo },
     { .name = "build-argv", .start = start_build_argv },

@@ -7,15 +7,17 @@
 #include "driver/domain-list.h"
 #include "driver/domain-private.h"
 #include "driver/event.h"
+#include "driver/hostdev.h"
 #include "driver/run-files.h"
 #include "driver/store.h"
 #include "util/i18n.h"
 #include "util/log.h"
 
-#define STOP_KEY      "stop"
-#define STOP_GRACE_MS 10000
-#define STOP_KILL_MS  30000 /* how long SIGKILL may take: a VFIO guest gives back its memory first */
-#define STOP_EVENT    5     /* VIR_DOMAIN_EVENT_STOPPED */
+#define STOP_KEY         "stop"
+#define STOP_GRACE_MS    10000
+#define STOP_KILL_MS     30000 /* how long SIGKILL may take: a VFIO guest gives back its memory first */
+#define STOP_HOSTDEVS_MS 180000
+#define STOP_EVENT       5 /* VIR_DOMAIN_EVENT_STOPPED */
 
 typedef struct {
     VtDoneFunc done;
@@ -66,6 +68,30 @@ stop_kill_qemu(VtSeq *seq, gpointer data, GError **error)
     run->refs++;
     vt_process_kill(domain->process, run->params.grace_ms ? run->params.grace_ms : STOP_GRACE_MS, stop_killed,
                     run);
+    return VT_STEP_WAIT;
+}
+
+static void
+stop_gave_back(gpointer user, const GError *error)
+{
+    StopRun *run = user;
+
+    if (run->seq && g_strcmp0(vt_seq_current(run->seq), "give-back-hostdevs") == 0) {
+        if (error)
+            vt_seq_step_failed(run->seq, g_error_copy(error));
+        else
+            vt_seq_step_done(run->seq);
+    }
+    stop_run_unref(run);
+}
+
+static VtStepResult
+stop_give_back_hostdevs(VtSeq *seq, gpointer data, GError **error)
+{
+    StopRun *run = data;
+
+    run->refs++;
+    vt_hostdev_give_back(run->params.driver, &run->params.domain->uuid, stop_gave_back, run);
     return VT_STEP_WAIT;
 }
 
@@ -129,6 +155,10 @@ static const VtStep stop_steps[] = {
       .start = stop_kill_qemu,
       .timeout_ms = STOP_GRACE_MS + STOP_KILL_MS },
     { .name = "let-go", .start = stop_let_go },
+    { .name = "give-back-hostdevs",
+      .waits_for = "host devices are what they were before the guest",
+      .start = stop_give_back_hostdevs,
+      .timeout_ms = STOP_HOSTDEVS_MS },
     { .name = "remove-files", .start = stop_remove_files },
     { .name = "remove-status", .start = stop_remove_status },
     { .name = "set-state", .start = stop_set_state },
