@@ -343,6 +343,9 @@ vt_os_cpu_validate(VtParseContext *ctx, const VtDomainDef *def)
     const VtOsDef *os = &def->os;
 
     os_cpu_validate_cpu(ctx, def);
+    if (os->bios_useserial == VT_TRISTATE_YES && def->serials->len == 0)
+        vt_parse_problem(ctx, VT_ERROR_XML_DETAIL, "os", 0,
+                         _("<bios useserial='yes'/> needs a serial port: add <serial type='pty'/>"));
     if (!os->kernel && (os->initrd || os->cmdline))
         vt_parse_problem(ctx, VT_ERROR_XML_DETAIL, "os", 0, _("<%s> needs a <kernel>"),
                          os->initrd ? "initrd" : "cmdline");

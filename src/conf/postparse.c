@@ -266,11 +266,36 @@ postparse_input(VtDomainDef *def, const char *type)
     g_ptr_array_add(def->inputs, input);
 }
 
+/* USB devices are given the ports of the first controller in turn. */
+static void
+postparse_usb_ports(VtDomainDef *def)
+{
+    guint next = 1;
+
+    for (guint i = 0; i < def->inputs->len; i++) {
+        const VtAddress *address = &((VtInputDef *)def->inputs->pdata[i])->info.address;
+        guint64 port = 0;
+
+        if (address->type == VT_ADDRESS_USB && address->bus == 0 && address->port &&
+            g_ascii_string_to_unsigned(address->port, 10, 1, 255, &port, NULL))
+            next = MAX(next, (guint)port + 1);
+    }
+    for (guint i = 0; i < def->inputs->len; i++) {
+        VtInputDef *input = def->inputs->pdata[i];
+
+        if (g_strcmp0(input->bus, "usb") != 0 || input->info.address.type != VT_ADDRESS_NONE)
+            continue;
+        input->info.address.type = VT_ADDRESS_USB;
+        input->info.address.port = g_strdup_printf("%u", next++);
+    }
+}
+
 static void
 postparse_implied(VtDomainDef *def)
 {
     postparse_input(def, "mouse");
     postparse_input(def, "keyboard");
+    postparse_usb_ports(def);
     def->audio_none = TRUE;
     if (!def->memballoon) {
         def->memballoon = g_new0(VtMemballoonDef, 1);

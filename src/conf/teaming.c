@@ -188,10 +188,27 @@ vt_teaming_net_is_host(const VtNetDef *net)
     return net->type == VT_NET_HOSTDEV;
 }
 
+/* Numbering goes on behind the highest number that is there, as qemu/alias does it. */
+static guint
+teaming_next_automatic(const VtDomainDef *def)
+{
+    guint next = 0;
+
+    for (guint i = 0; i < def->nets->len; i++) {
+        const char *alias = ((VtNetDef *)def->nets->pdata[i])->info.alias;
+        guint64 number = 0;
+
+        if (alias && g_str_has_prefix(alias, "net") &&
+            g_ascii_string_to_unsigned(alias + 3, 10, 0, G_MAXINT, &number, NULL))
+            next = MAX(next, (guint)number + 1);
+    }
+    return next;
+}
+
 VtNetDef *
 vt_teaming_find_persistent(const VtDomainDef *def, const char *alias)
 {
-    guint automatic = 0;
+    guint automatic = teaming_next_automatic(def);
 
     for (guint i = 0; i < def->nets->len; i++) {
         VtNetDef *net = def->nets->pdata[i];
