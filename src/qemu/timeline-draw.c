@@ -22,7 +22,7 @@ static const TimelinePhase timeline_phases[] = {
     { "transfer", VT_TIMELINE_TRANSFER, VT_TIMELINE_STOP, VT_TIMELINE_FAILED, VT_TIMELINE_SOURCE, "#5b8dd9" },
     { "stopped", VT_TIMELINE_STOP, VT_TIMELINE_COMPLETED, VT_TIMELINE_RESUME, VT_TIMELINE_SOURCE, "#404040" },
     { "waiting", VT_TIMELINE_PREPARED, VT_TIMELINE_RESUME, VT_TIMELINE_FAILED, VT_TIMELINE_DESTINATION,
-      "#c8d4ea" },
+      "#8296b8" },
     { "replug", VT_TIMELINE_RESUME, VT_TIMELINE_REPLUGGED, VT_TIMELINE_FAILED, VT_TIMELINE_DESTINATION,
       "#e0a030" },
 };
@@ -229,7 +229,9 @@ svg_points(const SvgCanvas *canvas, const VtTimeline *timeline)
         g_string_append_printf(canvas->out, "<line x1='%.1f' y1='%d' x2='%.1f' y2='%d' stroke='#222'/>\n", x,
                                y - 2, x, y + SVG_BAR + 4);
         svg_text(canvas, x, y + SVG_BAR + 14 + 11 * (int)(count[entry->side]++ % 4),
-                 "fill='#222' font-size='9'", name);
+                 x > 0.88 * SVG_WIDTH ? "fill='#222' font-size='9' text-anchor='end'"
+                                      : "fill='#222' font-size='9'",
+                 name);
     }
 }
 
