@@ -47,7 +47,7 @@ static void
 test_changes_are_refused_read_only(void)
 {
     static const char *const words[] = { "_CREATE",   "_DESTROY", "_DEFINE",   "_UNDEFINE", "_SET_",
-                                         "_ATTACH",   "_DETACH",  "_UPDATE",   "_ABORT",    "_SUSPEND",
+                                         "_ATTACH",   "_DETACH",  "_UPDATE_",  "_ABORT",    "_SUSPEND",
                                          "_RESUME",   "_REBOOT",  "_SHUTDOWN", "_RESET",    "_RENAME",
                                          "_MIGRATE_", "_COMMAND", "_CONSOLE" };
 
