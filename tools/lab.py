@@ -228,6 +228,21 @@ class Host:
         self.kill_daemon(signal_number)
         self.start_daemon()
 
+    def reset(self):
+        """Forget everything: daemon, guests, definitions, links; then start the daemon again."""
+        self.kill_daemon()
+        for pid in self.qemu_pids():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not self.qemu_pids(), 10, 'the QEMUs of host %s to end' % self.name)
+        for part in ('etc', 'run', 'var', 'varlib', 'varcache', 'varlog'):
+            shutil.rmtree(os.path.join(self.root, part), ignore_errors=True)
+        for line in self.ip('-o', 'link', 'show').splitlines():
+            name = line.split(': ')[1].split('@')[0]
+            if name.startswith(('vnet', 'tap')):
+                run('ip', '-n', self.namespace, 'link', 'del', name, check=False)
+        self.start_daemon()
+
     # --- its client
     def virsh(self, *args, check=True, timeout=60, options=(), more_input=None):
         """Run stock virsh against this host; a CompletedProcess. LabError when check and it fails."""

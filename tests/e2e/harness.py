@@ -46,25 +46,33 @@ class LabTest(unittest.TestCase):
             raise AssertionError('the sanitizers speak: ' + report[:6000])
 
     def setUp(self):
-        for host in self.lab.hosts:
-            if host.daemon is not None and host.daemon.poll() is not None:
-                host.start_daemon()
-        self.remove_guests()
+        try:
+            for host in self.lab.hosts:
+                if host.daemon is not None and host.daemon.poll() is not None:
+                    host.start_daemon()
+            self.remove_guests()
+        except LabError as error:
+            # What an earlier test broke must not fail this one; that the guests could not be removed is told there.
+            print('# starting afresh: %s' % error)
+            for host in self.lab.hosts:
+                host.reset()
 
     def tearDown(self):
         # The daemons' own words help most when something went wrong.
         report = self.lab.sanitizer_reports()
         if report:
             self.fail('the sanitizers speak: ' + report[:6000])
+        self.remove_guests()
 
     def remove_guests(self):
         for host in self.lab.hosts:
+            said = ''
             for name in host.virsh('list', '--all', '--name').stdout.split():
-                host.virsh('destroy', name, check=False)
-                host.virsh('undefine', name, check=False)
+                said += host.virsh('destroy', name, check=False).stderr
+                said += host.virsh('undefine', name, check=False).stderr
             wait_for(lambda h=host: not h.qemu_pids(), 20, 'the QEMUs of host %s to end' % host.name)
             if host.virsh('list', '--all', '--name').stdout.split():
-                raise LabError('host %s still has guests: %s' % (host.name, host.virsh('list', '--all').stdout))
+                raise LabError('host %s still has guests: %s%s' % (host.name, host.virsh('list', '--all').stdout, said))
         for name in os.listdir(self.lab.dir):
             if name.endswith('.serial'):
                 os.unlink(os.path.join(self.lab.dir, name))
@@ -176,7 +184,7 @@ class TapResult(unittest.TestResult):
         logs = ''
         lab = None if STOCK else getattr(type(test), 'lab', None)
         for host in lab.hosts if lab else ():
-            logs += '--- virtteamd of host %s\n%s\n' % (host.name, host.daemon_log()[-3000:])
+            logs += '--- virtteamd of host %s\n%s\n' % (host.name, host.daemon_log()[-2500:])
         for line in (text + logs).splitlines():
             print('# ' + line)
         sys.stdout.flush()

@@ -13,7 +13,7 @@ DEAF = {'options': 'vt.noeject', 'kernel_options': 'acpiphp.disable=1'}
 
 class Eject(harness.LabTest):
     """The eject that never comes."""
-    settings = {'unplug_timeout': 4, 'unplug_retries': 0}
+    settings = {'team_unplug_timeout_ms': 4000, 'team_unplug_retries': 0}
 
     def test_deaf_guest_runs_on_with_its_primary(self):
         serial = self.boot(**DEAF)
@@ -72,7 +72,7 @@ class Eject(harness.LabTest):
 
 class Cancel(harness.LabTest):
     """domjobabort, in each phase."""
-    settings = {'unplug_timeout': 60}
+    settings = {'team_unplug_timeout_ms': 60000}
 
     def cancelled(self, migration):
         status, _, err = self.ends(migration)
@@ -129,7 +129,7 @@ class Cancel(harness.LabTest):
 
 class Crash(harness.LabTest):
     """kill -9 of everything that takes part, in each phase."""
-    settings = {'unplug_timeout': 60}
+    settings = {'team_unplug_timeout_ms': 60000}
 
     def into(self, phase):
         """A migration from a to b that stands in a phase: (virsh, serial, end of the log then)."""
