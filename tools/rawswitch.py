@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The reference: a guest migrated between the lab's two hosts by plain QMP, without virtteam.
 
-    tools/raw-switch.py [--primary vmxnet3|e1000e|none] [--runs N] [--json]
+    tools/rawswitch.py [--primary vmxnet3|e1000e|none] [--runs N] [--json]
 
 The guest, the network and the measurement are those of the tests; what conducts the switch is QEMU alone, which is
 what libvirt's <teaming> leaves it to.
@@ -121,10 +121,12 @@ def measure(lab, primary, settle=4.0):
     if primary:
         serial.wait(r'VT: links.*primary:\w+:up', 30)
     lab.wait_ping()
-    destination = RawGuest(lab, lab.b, primary, incoming=True)
     time.sleep(1.5)
     probe = lab.ping()
     time.sleep(1.5)
+    started = time.monotonic()
+    destination = RawGuest(lab, lab.b, primary, incoming=True)
+    prepared = time.monotonic() - started
     mark = serial.end()
     wall, status = migrate(source, destination)
     if primary:
@@ -134,7 +136,7 @@ def measure(lab, primary, settle=4.0):
     source.end()
     destination.end()
     os.unlink(serial.path)
-    result.update(wall_s=round(wall, 3), downtime_ms=status.get('downtime'), total_ms=status.get('total-time'))
+    result.update(wall_s=round(prepared + wall, 3), switch_s=round(wall, 3), downtime_ms=status.get('downtime'), total_ms=status.get('total-time'))
     return result
 
 
@@ -153,7 +155,7 @@ def main():
                 rows.append(dict(result, primary=primary))
                 if not args.json:
                     gaps = ' '.join('%.2f' % (g['ms'] / 1000) for g in result['gaps'][:3])
-                    print('%-8s lost %4d of %d, duplicates %d, longest gaps %s s, wall %.2f s, downtime %s ms' % (
+                    print('%-8s lost %4d of %d, duplicates %d, longest gaps %s s, wall %.2f s (destination's start included), downtime %s ms' % (
                         primary, result['lost'], result['sent'], result['duplicates'], gaps, result['wall_s'],
                         result['downtime_ms']), flush=True)
         if args.json:
