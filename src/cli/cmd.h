@@ -20,6 +20,7 @@ typedef struct {
 } VtCmd;
 
 extern const VtCmd vt_cmd_argv;
+extern const VtCmd vt_cmd_caps;
 extern const VtCmd vt_cmd_timeline;
 extern const VtCmd vt_cmd_validate;
 

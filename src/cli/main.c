@@ -9,6 +9,7 @@
 
 static const VtCmd *const main_commands[] = {
     &vt_cmd_argv,
+    &vt_cmd_caps,
     &vt_cmd_timeline,
     &vt_cmd_validate,
 };

@@ -82,6 +82,8 @@ argv_machine_cpu_model(const VtDomainDef *def)
     case VT_CPU_CUSTOM:
         return def->cpu.model;
     case VT_CPU_HOST_MODEL:
+        /* Without KVM the nearest to the host is all that TCG can do. */
+        return def->virt_type == VT_VIRT_KVM ? "host" : "max";
     case VT_CPU_HOST_PASSTHROUGH:
         return "host";
     case VT_CPU_MAXIMUM:
@@ -120,6 +122,8 @@ vt_argv_machine_cpu(VtArgvBuild *build, GError **error)
     opts = vt_opts_new(model);
     if (def->cpu.mode == VT_CPU_HOST_PASSTHROUGH)
         vt_opts_add(opts, "migratable", def->cpu.migratable);
+    else if (g_str_equal(model, "host"))
+        vt_opts_flag(opts, "migratable", TRUE);
     for (i = 0; def->cpu.features && i < def->cpu.features->len; i++) {
         const VtCpuFeature *feature = def->cpu.features->pdata[i];
         g_autofree char *name = g_strdelimit(g_strdup(feature->name), "_", '-');

@@ -619,6 +619,20 @@ slots_free(Slots *slots)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Slots, slots_free)
 
+static gboolean
+slots_check_root(Slots *slots)
+{
+    const VtControllerDef *root = vt_alias_controller(slots->def, VT_CONTROLLER_PCI, 0);
+    SlotsBusKind wanted = slots->machine == VT_SLOTS_MACHINE_Q35 ? SLOTS_BUS_PCIE_ROOT : SLOTS_BUS_PCI_ROOT;
+
+    if (slots_bus_kind(root->model) == wanted)
+        return TRUE;
+    return vt_parse_problem(slots->ctx, VT_ERROR_XML_DETAIL, "controller", root->info.line,
+                            _("PCI controller 0 of machine type '%s' has to be of model '%s', not '%s'"),
+                            slots->def->os.machine, slots_bus_kinds[wanted].model,
+                            root->model ? root->model : "");
+}
+
 gboolean
 vt_slots_assign(VtParseContext *ctx, VtDomainDef *def)
 {
@@ -633,7 +647,7 @@ vt_slots_assign(VtParseContext *ctx, VtDomainDef *def)
     slots_fix_chipset(slots);
     slots_list(slots);
     slots_make_buses(slots);
-    if (!slots_fill_gaps(slots))
+    if (!slots_check_root(slots) || !slots_fill_gaps(slots))
         return FALSE;
     slots_list(slots);
     if (!slots_reserve_all(slots) || !slots_grow(slots))

@@ -2,7 +2,6 @@
 #include "qemu/validate.h"
 
 #include <string.h>
-#include "conf/address.h"
 #include "conf/teaming.h"
 #include "qemu/alias.h"
 #include "qemu/argv-machine.h"
@@ -10,9 +9,7 @@
 #include "qemu/slots.h"
 #include "util/i18n.h"
 
-#define VALIDATE_ISA_SERIALS  4
 #define VALIDATE_SERIAL_PORTS 31
-#define VALIDATE_SATA_UNITS   6
 
 static gboolean
 validate_is_q35(const VtDomainDef *def)
@@ -93,11 +90,6 @@ validate_cpu(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *caps
 {
     const VtCpuDef *cpu = &def->cpu;
 
-    if (cpu->mode == VT_CPU_HOST_MODEL)
-        vt_parse_problem(
-            ctx, VT_ERROR_CONFIG_UNSUPPORTED, "cpu", 0,
-            _("mode='host-model' is not supported; use 'host-passthrough', 'maximum', or 'custom' with a "
-              "<model>"));
     if (cpu->mode == VT_CPU_HOST_PASSTHROUGH && def->virt_type != VT_VIRT_KVM)
         vt_parse_problem(
             ctx, VT_ERROR_CONFIG_UNSUPPORTED, "cpu", 0,
@@ -109,19 +101,6 @@ validate_cpu(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *caps
 }
 
 /* ---- devices ---- */
-
-static void
-validate_pci_root(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *caps)
-{
-    const VtControllerDef *root = vt_alias_controller(def, VT_CONTROLLER_PCI, 0);
-    const char *wanted = validate_is_q35(def) ? "pcie-root" : "pci-root";
-
-    if (root && vt_slots_machine(def->os.machine) != VT_SLOTS_MACHINE_OTHER &&
-        g_strcmp0(root->model, wanted) != 0)
-        vt_parse_problem(ctx, VT_ERROR_XML_DETAIL, "controller", root->info.line,
-                         _("PCI controller 0 of machine type '%s' has to be of model '%s', not '%s'"),
-                         def->os.machine, wanted, root->model ? root->model : "");
-}
 
 static void
 validate_controllers(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *caps)
@@ -176,40 +155,6 @@ validate_controller_numbers(VtParseContext *ctx, const VtDomainDef *def, const V
                     _("chassis='%d' is used by PCI controller %d already; leave one of them out"),
                     b->target_chassis, a->index);
         }
-}
-
-static void
-validate_disks(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *caps)
-{
-    guint i, j;
-
-    for (i = 0; i < def->disks->len; i++) {
-        const VtDiskDef *disk = def->disks->pdata[i];
-        const VtAddress *address = &disk->info.address;
-        gboolean direct = g_strcmp0(disk->cache, "none") == 0 || g_strcmp0(disk->cache, "directsync") == 0;
-
-        if (g_strcmp0(disk->io, "native") == 0 && !direct)
-            vt_parse_problem(ctx, VT_ERROR_CONFIG_UNSUPPORTED, "disk", disk->info.line,
-                             _("io='native' needs cache='none' or cache='directsync'; QEMU refuses it else"));
-        if (g_strcmp0(disk->bus, "sata") != 0)
-            continue;
-        if (address->type != VT_ADDRESS_DRIVE || address->unit >= VALIDATE_SATA_UNITS || address->bus ||
-            address->target)
-            vt_parse_problem(
-                ctx, VT_ERROR_XML_DETAIL, "disk", disk->info.line,
-                _("a SATA disk needs an address with bus 0, target 0 and unit 0 to %d; leave the address "
-                  "out, and name the target 'sda' to 'sdzz'"),
-                VALIDATE_SATA_UNITS - 1);
-        for (j = 0; j < i; j++) {
-            const VtDiskDef *other = def->disks->pdata[j];
-
-            if (g_strcmp0(other->bus, "sata") == 0 && other->info.address.controller == address->controller &&
-                other->info.address.unit == address->unit)
-                vt_parse_problem(ctx, VT_ERROR_XML_DETAIL, "disk", disk->info.line,
-                                 _("unit %u of SATA controller %u is taken by disk '%s' already"),
-                                 address->unit, address->controller, other->target_dev);
-        }
-    }
 }
 
 static void
@@ -289,10 +234,6 @@ validate_chars(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *ca
     for (i = 0; i < def->serials->len; i++) {
         const VtCharDef *serial = def->serials->pdata[i];
 
-        if (serial->target_port >= VALIDATE_ISA_SERIALS)
-            vt_parse_problem(ctx, VT_ERROR_XML_DETAIL, "serial", serial->info.line,
-                             _("port='%d' does not exist: a PC has serial ports 0 to %d"),
-                             serial->target_port, VALIDATE_ISA_SERIALS - 1);
         if (serial->target_type && !g_str_has_prefix(serial->target_type, "isa"))
             vt_parse_problem(ctx, VT_ERROR_CONFIG_UNSUPPORTED, "serial", serial->info.line,
                              _("<target type='%s'/> is not supported; use 'isa-serial'"),
@@ -333,39 +274,6 @@ validate_inputs(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *c
             vt_parse_problem(ctx, VT_ERROR_XML_DETAIL, "watchdog", watchdog->info.line,
                              _("model='itco' is part of q35; use machine='q35' or model='i6300esb'"));
     }
-}
-
-typedef struct {
-    VtParseContext *ctx;
-    GHashTable *seen; /* alias -> element */
-} ValidateAliases;
-
-static gboolean
-validate_one_alias(const char *element, VtDeviceInfo *info, gpointer device, gpointer user)
-{
-    ValidateAliases *aliases = user;
-    const char *other;
-
-    if (!info->alias || !info->user_alias)
-        return TRUE;
-    other = g_hash_table_lookup(aliases->seen, info->alias);
-    if (other)
-        vt_parse_problem(
-            aliases->ctx, VT_ERROR_XML_DETAIL, element, info->line,
-            _("the alias '%s' is used by a device <%s> already; aliases are ids of QEMU and have to differ"),
-            info->alias, other);
-    else
-        g_hash_table_insert(aliases->seen, info->alias, (gpointer)element);
-    return TRUE;
-}
-
-static void
-validate_aliases(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *caps)
-{
-    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-    ValidateAliases aliases = { .ctx = ctx, .seen = seen };
-
-    vt_device_info_foreach(def, validate_one_alias, &aliases);
 }
 
 /* ---- teams ---- */
@@ -495,15 +403,12 @@ const VtQemuValidateRule vt_qemu_validate_rules[] = {
     { "vcpus", "no more CPUs than the machine type can have, and as many as the topology says",
       validate_vcpus },
     { "cpu", "the emulator has the CPU model", validate_cpu },
-    { "pci-root", "PCI controller 0 is the machine's root", validate_pci_root },
     { "controllers", "the emulator has each controller", validate_controllers },
     { "controller-numbers", "indexes and chassis numbers are unique", validate_controller_numbers },
-    { "disks", "disk options that QEMU takes together, and SATA units that exist", validate_disks },
     { "nets", "the emulator has each NIC model, and queues only where there are some", validate_nets },
     { "drivers", "the emulator has each device", validate_drivers },
-    { "chars", "serial ports and channels that exist", validate_chars },
+    { "chars", "serial ports of the ISA kind, channels on a controller that exists", validate_chars },
     { "inputs", "inputs and watchdogs have what they hang on", validate_inputs },
-    { "aliases", "user aliases are unique", validate_aliases },
     { "team-failover", "QEMU can do failover for each team that it is to orchestrate", validate_failover },
     { "team-machine", "a machine type with PCI Express for teams", validate_team_machine },
     { "team-ports", "each transient alone in a hot-pluggable root port, as single function",
