@@ -22,6 +22,15 @@ import time
 QEMU = "qemu-system-x86_64"
 START_TIMEOUT_S = 20
 
+EXPECTED = (
+    "char device redirected to",
+    # CPUs that a guest may ask for, but that this accelerator cannot give in full.
+    "warning: TCG doesn't support requested feature",
+    "warning: This family of AMD CPU doesn't support hyperthreading",
+    "Please configure -smp options properly or try enabling topoext feature.",
+    "exceeds the recommended cpus supported by KVM",
+)
+
 
 def split_opts(value):
     """'a,b=c,,d' -> [('a', None), ('b', 'c,d')]"""
@@ -210,16 +219,9 @@ def hidden_ids(words):
 def run_case(path, qemu, kvm):
     with open(path) as file:
         words = shlex.split(file.read().replace("\\\n", " "))
-    with tempfile.TemporaryDirectory(dir=os.environ.get("MESON_BUILD_ROOT", ".")) as tmp:
-        # Socket names are limited to 107 bytes.
-        short = tempfile.mkdtemp(prefix="vt-argv-")
-        try:
-            case = Substitute(words, tmp if len(tmp) < 80 else short, qemu, kvm)
-            case.monitor = os.path.join(short, "monitor")
-            case.out = [w.replace(os.path.join(case.tmp, "monitor"), case.monitor) for w in case.out]
-            return talk(case, words)
-        finally:
-            shutil.rmtree(short)
+    # Names of sockets are limited to 107 bytes: a short path.
+    with tempfile.TemporaryDirectory(prefix="vt-argv-") as tmp:
+        return talk(Substitute(words, tmp, qemu, kvm), words)
 
 
 def talk(case, words):
@@ -240,13 +242,22 @@ def talk(case, words):
         process.kill()
         process.wait()
     errors.seek(0)
-    # What is always said: where the ptys are, and that it was asked to quit.
-    problems += [line.strip() for line in errors if not re.search(r"char device redirected to", line)]
+    problems += [line.strip() for line in errors if not expected(line, words)]
     return problems
 
 
+def expected(line, words):
+    """Where the ptys are; that the tap of a NIC which QEMU hides is not in use yet; what the XML's CPU costs."""
+    if any(text in line for text in EXPECTED):
+        return True
+    match = re.search(r"warning: netdev (sub|host)(\S+) has no peer", line)
+    return bool(match and match.group(2) in hidden_ids(words))
+
+
 def kvm_works(qemu):
-    command = [qemu, "-S", "-machine", "none,accel=kvm", "-nodefaults", "-display", "none", "-qmp", "stdio"]
+    """With a real CPU: some nested hosts have a /dev/kvm that takes no guest."""
+    command = [qemu, "-S", "-machine", "q35,accel=kvm", "-cpu", "host", "-nodefaults", "-display", "none",
+               "-qmp", "stdio"]
     talk = '{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n'
     return subprocess.run(command, input=talk, text=True, capture_output=True).returncode == 0
 

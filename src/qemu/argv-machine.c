@@ -234,7 +234,8 @@ argv_machine_sleep_state(VtArgvBuild *build, const char *state, VtTristate enabl
     gboolean q35 = vt_slots_machine(build->def->os.machine) == VT_SLOTS_MACHINE_Q35;
     g_autofree char *value = NULL;
 
-    if (enabled == VT_TRISTATE_DEFAULT)
+    /* The PIIX4's power management is only there with ACPI; QEMU warns about properties of nothing. */
+    if (enabled == VT_TRISTATE_DEFAULT || (!q35 && build->def->acpi != VT_TRISTATE_YES))
         return;
     value =
         g_strdup_printf("%s.disable_%s=%d", q35 ? "ICH9-LPC" : "PIIX4_PM", state, enabled == VT_TRISTATE_NO);
