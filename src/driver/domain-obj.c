@@ -129,6 +129,18 @@ vt_domain_def(const VtDomain *domain)
     return domain->persistent ? domain->persistent : domain->last;
 }
 
+void
+vt_domain_expect_pause(VtDomain *domain, int reason)
+{
+    domain->expect_pause = reason;
+}
+
+void
+vt_domain_expect_resume(VtDomain *domain, int reason)
+{
+    domain->expect_resume = reason;
+}
+
 VtDomainDef *
 vt_domain_persistent_def(const VtDomain *domain)
 {
@@ -196,8 +208,25 @@ vt_domain_set_state(VtDomain *domain, VtDomainState state, int reason)
 }
 
 void
+vt_domain_end_run(VtDomain *domain, int reason)
+{
+    domain->id = -1;
+    vt_domain_set_state(domain, VT_DOMAIN_SHUTOFF, reason);
+    vt_domain_def_free(domain->last);
+    domain->last = g_steal_pointer(&domain->live);
+    domain->autodestroy = NULL;
+    domain->autodestroy_lost = FALSE;
+    domain->fake_reboot = FALSE;
+    domain->expect_pause = 0;
+    domain->expect_resume = 0;
+}
+
+void
 vt_domain_status_changed(VtDomain *domain)
 {
+    /* The start and stop sequences say themselves when there is to be a status file. */
+    if (domain->starting || domain->stopping)
+        return;
     if (domain->driver && domain->driver->status_changed && vt_domain_is_active(domain))
         domain->driver->status_changed(domain->driver, domain);
 }

@@ -13,11 +13,12 @@
 #include "driver/domain-private.h"
 #include "driver/driver.h"
 #include "driver/hostdev.h"
-#include "driver/job.h"
+#include "driver/journal.h"
 #include "driver/lifecycle.h"
 #include "driver/migrate.h"
 #include "driver/recover.h"
 #include "driver/reserve.h"
+#include "driver/start.h"
 #include "driver/stop.h"
 #include "driver/store.h"
 #include "util/file.h"
@@ -176,7 +177,9 @@ vt_driver_free(VtDriver *driver)
     for (guint i = 0; i < domains->len; i++) {
         VtDomain *domain = g_ptr_array_index(domains, i);
 
-        if (vt_domain_is_active(domain) && !domain->starting && !domain->stopping)
+        vt_start_abandon(domain);
+        vt_stop_abandon(domain);
+        if (vt_domain_is_active(domain) && !vt_journal_kind(domain))
             vt_store_status_write(driver, domain, NULL, NULL);
         /* Letting go of the process leaves QEMU alone. */
         g_clear_pointer(&domain->process, vt_process_free);

@@ -151,6 +151,11 @@ guest_event_shutdown(VtDomain *domain, const VtQmpEvent *event)
         reason && g_str_has_suffix(reason, "-reset"); /* on_reboot destroy, under -no-reboot */
     VtLifecycleAction action = by_reset ? domain->live->on_reboot : domain->live->on_poweroff;
 
+    /* The start sequence is ending it, or will find it off at its end. */
+    if (domain->starting) {
+        vt_domain_set_state(domain, VT_DOMAIN_SHUTDOWN, 0);
+        return;
+    }
     if (!domain->stopping && !by_reset && (domain->fake_reboot || guest_event_restarts(action))) {
         domain->fake_reboot = FALSE;
         vt_domain_set_state(domain, VT_DOMAIN_SHUTDOWN, 0);
@@ -167,6 +172,8 @@ guest_event_shutdown(VtDomain *domain, const VtQmpEvent *event)
 static void
 guest_event_reset(VtDomain *domain, const VtQmpEvent *event)
 {
+    if (domain->starting)
+        return; /* the one that every machine begins with */
     vt_event_simple(domain->driver, domain, VT_EVENT_REBOOT);
     if (guest_event_bool(event, "guest") && domain->live->on_reboot == VT_LIFECYCLE_DESTROY &&
         !domain->stopping)

@@ -194,7 +194,7 @@ recover_has_job(gpointer user, const GError *error)
     if (!domain->process) {
         gboolean powered_off = domain->state == VT_DOMAIN_SHUTDOWN;
 
-        vt_log_warning("domain '%s' ended while no daemon watched it: %s", domain->name, local->message);
+        vt_log_info("domain '%s' ended while no daemon watched it: %s", domain->name, local->message);
         recover_stop(recovery, powered_off ? VT_SHUTOFF_SHUTDOWN : VT_SHUTOFF_CRASHED,
                      powered_off ? STOPPED_SHUTDOWN : STOPPED_FAILED);
         return;

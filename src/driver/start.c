@@ -612,11 +612,12 @@ static const VtDomainQmpFuncs start_listener = { .exited = start_qemu_exited };
 static void
 start_stop_again(StartRun *run)
 {
+    gboolean powered_off = run->domain->state == VT_DOMAIN_SHUTDOWN;
     const VtStopParams params = {
         .driver = run->driver,
         .domain = run->domain,
-        .reason = VT_SHUTOFF_DESTROYED,
-        .detail = 1, /* VIR_DOMAIN_EVENT_STOPPED_DESTROYED */
+        .reason = powered_off ? VT_SHUTOFF_SHUTDOWN : VT_SHUTOFF_DESTROYED,
+        .detail = powered_off ? 0 : 1, /* VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN, _DESTROYED */
     };
 
     vt_stop_run(&params, run->cancelled, run->cancelled_user);
@@ -637,10 +638,12 @@ start_ended(VtSeq *seq, gpointer data, const GError *error)
         if (domain->live)
             vt_domain_end_run(domain, START_SHUTOFF_FAILED);
         vt_domain_list_prune(run->driver, domain);
+    } else {
+        vt_domain_status_changed(domain);
     }
     run->done(run->user, error);
-    /* Up after all (the cancel came too late, the client that wanted autodestroy has gone): end it. */
-    if (!error && (run->cancelled || domain->autodestroy_lost))
+    /* Up after all (the cancel came too late, the client that wanted autodestroy has gone, the guest is off again). */
+    if (!error && (run->cancelled || domain->autodestroy_lost || domain->state == VT_DOMAIN_SHUTDOWN))
         start_stop_again(run);
     else if (run->cancelled)
         run->cancelled(run->cancelled_user, NULL);
@@ -705,4 +708,18 @@ vt_start_cancel(VtDomain *domain, VtDoneFunc done, gpointer user)
                   g_error_new(VT_ERROR, VT_ERROR_ABORTED,
                               _("the start of domain '%s' was cancelled: it was destroyed"), domain->name));
     return TRUE;
+}
+
+void
+vt_start_abandon(VtDomain *domain)
+{
+    StartRun *run = vt_domain_data(domain, START_KEY);
+
+    if (!run)
+        return;
+    vt_seq_free(g_steal_pointer(&run->seq));
+    domain->starting = FALSE;
+    vt_domain_set_data(domain, START_KEY, NULL, NULL);
+    vt_domain_remove_qmp_listener(domain, &start_listener, run);
+    start_run_unref(run);
 }

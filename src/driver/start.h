@@ -39,5 +39,8 @@ void vt_start_run(const VtStartParams *params, VtDoneFunc done, gpointer user);
  */
 gboolean vt_start_cancel(VtDomain *domain, VtDoneFunc done, gpointer user);
 
+/** The daemon goes away in the middle of a start: nothing is undone, nobody is told; the journal tells the successor. */
+void vt_start_abandon(VtDomain *domain);
+
 /** The table itself, for docs and for tests that walk it. */
 const VtSeqTable *vt_start_table(void);

@@ -43,6 +43,13 @@ stop_run_unref(StopRun *run)
 
 /* ---- steps ---- */
 
+/* A QEMU that SIGKILL does not end (it hangs in the kernel) is still there: so is the domain, for another try. */
+static gboolean
+stop_is_stuck(const StopRun *run)
+{
+    return run->params.domain->process && !run->params.domain->qemu_gone;
+}
+
 static void
 stop_killed(gpointer user, const GError *error)
 {
@@ -90,6 +97,8 @@ stop_give_back_hostdevs(VtSeq *seq, gpointer data, GError **error)
 {
     StopRun *run = data;
 
+    if (stop_is_stuck(run))
+        return VT_STEP_DONE;
     run->refs++;
     vt_hostdev_give_back(run->params.driver, &run->params.domain->uuid, stop_gave_back, run);
     return VT_STEP_WAIT;
@@ -100,6 +109,8 @@ stop_let_go(VtSeq *seq, gpointer data, GError **error)
 {
     StopRun *run = data;
 
+    if (stop_is_stuck(run))
+        return VT_STEP_DONE;
     g_clear_pointer(&run->params.domain->process, vt_process_free);
     return VT_STEP_DONE;
 }
@@ -109,6 +120,8 @@ stop_remove_files(VtSeq *seq, gpointer data, GError **error)
 {
     StopRun *run = data;
 
+    if (stop_is_stuck(run))
+        return VT_STEP_DONE;
     return vt_run_files_remove(run->params.driver, run->params.domain, error) ? VT_STEP_DONE : VT_STEP_FAILED;
 }
 
@@ -117,6 +130,8 @@ stop_remove_status(VtSeq *seq, gpointer data, GError **error)
 {
     StopRun *run = data;
 
+    if (stop_is_stuck(run))
+        return VT_STEP_DONE;
     vt_store_status_remove(run->params.driver, run->params.domain);
     return VT_STEP_DONE;
 }
@@ -126,6 +141,8 @@ stop_set_state(VtSeq *seq, gpointer data, GError **error)
 {
     StopRun *run = data;
 
+    if (stop_is_stuck(run))
+        return VT_STEP_DONE;
     vt_domain_end_run(run->params.domain, (int)run->params.reason);
     return VT_STEP_DONE;
 }
@@ -135,6 +152,8 @@ stop_tell(VtSeq *seq, gpointer data, GError **error)
 {
     StopRun *run = data;
 
+    if (stop_is_stuck(run))
+        return VT_STEP_DONE;
     if (run->params.detail >= 0)
         vt_event_lifecycle(run->params.driver, run->params.domain, STOP_EVENT, run->params.detail);
     return VT_STEP_DONE;
@@ -145,6 +164,8 @@ stop_prune(VtSeq *seq, gpointer data, GError **error)
 {
     StopRun *run = data;
 
+    if (stop_is_stuck(run))
+        return VT_STEP_DONE;
     vt_domain_list_prune(run->params.driver, run->params.domain);
     return VT_STEP_DONE;
 }
@@ -190,8 +211,8 @@ stop_ended(VtSeq *seq, gpointer data, const GError *error)
 
     run->seq = NULL;
     domain->stopping = FALSE;
-    if (error)
-        vt_log_warning("domain '%s' has stopped, but: %s", domain->name, error->message);
+    if (error && waiters->len == 0)
+        vt_log_warning("stop of domain '%s': %s", domain->name, error->message);
     vt_domain_set_data(domain, STOP_KEY, NULL, NULL);
     for (guint i = 0; i < waiters->len; i++) {
         StopWaiter *waiter = &g_array_index(waiters, StopWaiter, i);
@@ -235,4 +256,17 @@ vt_stop_run(const VtStopParams *params, VtDoneFunc done, gpointer user)
     vt_domain_set_data(domain, STOP_KEY, run, NULL);
     run->seq = vt_seq_new(&stop_table, run, NULL, stop_ended);
     vt_seq_run(run->seq);
+}
+
+void
+vt_stop_abandon(VtDomain *domain)
+{
+    StopRun *run = vt_domain_data(domain, STOP_KEY);
+
+    if (!run)
+        return;
+    vt_seq_free(g_steal_pointer(&run->seq));
+    domain->stopping = FALSE;
+    vt_domain_set_data(domain, STOP_KEY, NULL, NULL);
+    stop_run_unref(run);
 }

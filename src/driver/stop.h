@@ -39,4 +39,7 @@ typedef struct {
  */
 void vt_stop_run(const VtStopParams *params, VtDoneFunc done, gpointer user);
 
+/** The daemon goes away in the middle of a stop: the successor finds the status file and stops what is left. */
+void vt_stop_abandon(VtDomain *domain);
+
 const VtSeqTable *vt_stop_table(void);

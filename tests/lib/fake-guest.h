@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A driver whose guests have no QEMU: lib/fake-guest.c stands in for src/qemu's process (a QMP server in the same
+ * main loop), its command line and its capabilities. What is tested is src/driver alone, with its real files in a
+ * temporary directory.
+ */
+#pragma once
+
+#include "driver/domain-private.h"
+#include "driver/event.h"
+
+typedef struct {
+    VtDriver *driver;
+    char *dir;
+    GPtrArray *events; /* of char *: "lifecycle 2 0", "reboot", ... in order */
+} FakeHost;
+
+/** A driver with directories, an empty list and events that are written down. */
+void fake_host_open(FakeHost *host);
+void fake_host_close(FakeHost *host);
+
+/** As if the daemon was killed and started again: the driver is new, the directory and the guests are the same. */
+void fake_host_crash(FakeHost *host);
+
+/** A definition of that name, memory 64 MiB, with @extra inside <domain>. (transfer full) */
+char *fake_guest_xml(const char *name, const char *uuid, const char *extra);
+
+/** How many fake QEMUs are alive; how many VtProcess objects exist. */
+guint fake_guest_alive(void);
+guint fake_guest_objects(void);
+
+/** Let the QEMU of @domain say something, or die. */
+void fake_guest_event(VtDomain *domain, const char *json);
+void fake_guest_die(VtDomain *domain);
+
+/** The next QEMU ends before it answers. */
+void fake_guest_fail_next(const char *why);
+
+/** Do not answer @command (NULL: answer everything). */
+void fake_guest_mute(const char *command);
+
+/** Commands that QEMUs got since the last call, space-separated. (transfer full) */
+char *fake_guest_commands(void);
+
+/** Run the main loop until @done, at most 10 s. */
+void fake_wait(const gboolean *done);
+/** Run the main loop until nothing is left to do for 30 ms. */
+void fake_settle(void);
+
+typedef struct {
+    gboolean done;
+    GError *error;
+} FakeDone;
+
+/** A VtDoneFunc for a FakeDone. */
+void fake_done(gpointer user, const GError *error);
