@@ -155,7 +155,7 @@ def main():
                 rows.append(dict(result, primary=primary))
                 if not args.json:
                     gaps = ' '.join('%.2f' % (g['ms'] / 1000) for g in result['gaps'][:3])
-                    print('%-8s lost %4d of %d, duplicates %d, longest gaps %s s, wall %.2f s (destination's start included), downtime %s ms' % (
+                    print("%-8s lost %4d of %d, duplicates %d, longest gaps %s s, wall %.2f s (with the destination's start), downtime %s ms" % (
                         primary, result['lost'], result['sent'], result['duplicates'], gaps, result['wall_s'],
                         result['downtime_ms']), flush=True)
         if args.json:
