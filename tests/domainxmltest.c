@@ -287,7 +287,7 @@ test_many_devices_are_refused(void)
     def = vt_domain_xml_check(xml->str, problems);
     g_assert_null(def);
     g_assert_cmpuint(problems->len, ==, 1);
-    g_assert_cmpstr(problems->pdata[0], ==, "<devices> (line 1): there are more than 1024 devices");
+    g_assert_cmpstr(problems->pdata[0], ==, "<devices> (line 1): there are more than 512 devices");
 }
 
 static void

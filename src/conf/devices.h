@@ -6,7 +6,7 @@
 
 #include "conf/element.h"
 
-#define VT_DEVICES_MAX 1024 /* in one domain */
+#define VT_DEVICES_MAX 512 /* in one domain */
 
 typedef enum {
     VT_DEVICE_DISK,

@@ -331,7 +331,7 @@ typedef struct {
     GPtrArray *watchdogs;        /* of VtWatchdogDef * */
     VtMemballoonDef *memballoon; /* nullable: postparse adds the default virtio one */
     gboolean audio_none;         /* <audio id='1' type='none'/>, as stock libvirt writes it */
-    /* <seclabel type='none'> or relabel='no' is accepted and kept; others are refused. */
+    /* <seclabel type='none'> or relabel='no' is kept, type='dynamic' (the default) dropped; others are refused. */
     gboolean seclabel_none;
 } VtDomainDef;
 

@@ -161,19 +161,27 @@ domain_xml_parse_action(VtParseContext *ctx, const xmlNode *node, VtDomainDef *d
     return TRUE;
 }
 
+/*
+ * A dynamic label is what stock libvirt gives every guest that says nothing, and writes into the XML of a
+ * running one. It asks for nothing, so it is dropped; a static one, or a base for one, is somebody's wish.
+ */
 static gboolean
 domain_xml_parse_seclabel(VtParseContext *ctx, const xmlNode *node, VtDomainDef *def)
 {
-    static const VtElementSchema schema = { .attrs = "type model relabel" };
+    static const VtElementSchema none = { .attrs = "type model relabel" };
+    static const VtElementSchema dynamic = { .attrs = "type model relabel", .children = "label imagelabel" };
     g_autofree char *type = vt_xml_attr(node, "type");
     g_autofree char *relabel = vt_xml_attr(node, "relabel");
 
-    if (g_strcmp0(type, "none") != 0 && g_strcmp0(relabel, "no") != 0)
-        return vt_xml_problem(
-            ctx->problems, VT_ERROR_CONFIG_UNSUPPORTED, node,
-            _("security labels are not supported by virtteam: use type='none' or remove it"));
-    def->seclabel_none = TRUE;
-    return vt_element_check(ctx, node, &schema);
+    if (g_strcmp0(type, "none") == 0 || g_strcmp0(relabel, "no") == 0) {
+        def->seclabel_none = TRUE;
+        return vt_element_check(ctx, node, &none);
+    }
+    if (g_strcmp0(type, "dynamic") == 0)
+        return vt_element_check(ctx, node, &dynamic);
+    return vt_xml_problem(
+        ctx->problems, VT_ERROR_CONFIG_UNSUPPORTED, node,
+        _("static security labels are not supported by virtteam: use type='none' or remove it"));
 }
 
 static const struct {

@@ -19,6 +19,7 @@ typedef struct {
     const VtNetDef *net;        /* nullable: it is a <hostdev> */
     const VtNetDef *persistent; /* nullable: its alias names nothing */
     const VtTeamPolicy *policy; /* nullable */
+    const GPtrArray *teams;     /* of VtTeam *: all of the domain */
 } TeamingRulesLeg;
 
 typedef gboolean (*TeamingRulesFunc)(VtParseContext *ctx, const VtDomainDef *def, const TeamingRulesLeg *leg);
@@ -82,10 +83,8 @@ teaming_rules_kind(VtParseContext *ctx, const VtDomainDef *def, const TeamingRul
 static gboolean
 teaming_rules_single(VtParseContext *ctx, const VtDomainDef *def, const TeamingRulesLeg *leg)
 {
-    g_autoptr(GPtrArray) teams = vt_teaming_teams(def);
-
-    for (guint i = 0; i < teams->len; i++) {
-        const VtTeam *team = teams->pdata[i];
+    for (guint i = 0; i < leg->teams->len; i++) {
+        const VtTeam *team = leg->teams->pdata[i];
         const VtDeviceInfo *first =
             team->transient_net ? &team->transient_net->info : &team->transient_hostdev->info;
 
@@ -402,7 +401,7 @@ vt_teaming_rules_check(VtParseContext *ctx, const VtDomainDef *def)
 
     for (guint i = 0; i < def->nets->len; i++) {
         const VtNetDef *net = def->nets->pdata[i];
-        TeamingRulesLeg leg = { "interface", &net->teaming, &net->info, net, NULL, NULL };
+        TeamingRulesLeg leg = { "interface", &net->teaming, &net->info, net, NULL, NULL, teams };
 
         if (net->teaming.type == VT_TEAMING_PERSISTENT)
             teaming_rules_persistent(ctx, def, net);
@@ -411,7 +410,7 @@ vt_teaming_rules_check(VtParseContext *ctx, const VtDomainDef *def)
     }
     for (guint i = 0; i < def->hostdevs->len; i++) {
         const VtHostdevDef *hostdev = def->hostdevs->pdata[i];
-        TeamingRulesLeg leg = { "hostdev", &hostdev->teaming, &hostdev->info, NULL, NULL, NULL };
+        TeamingRulesLeg leg = { "hostdev", &hostdev->teaming, &hostdev->info, NULL, NULL, NULL, teams };
 
         if (hostdev->teaming.type == VT_TEAMING_TRANSIENT)
             teaming_rules_leg(ctx, def, &leg);

@@ -16,6 +16,7 @@
 
 #define TEAMING_TIMEOUT_MAX_S (24 * 60 * 60)
 #define TEAMING_RETRIES_MAX   100
+#define TEAMING_POLICIES_MAX  64
 
 /* ---- <teaming> ---- */
 
@@ -151,6 +152,9 @@ teaming_parse_element(VtParseContext *ctx, const xmlNode *element, GPtrArray *po
                                 _("only <team> of the namespace '%s' can stand here"), VT_TEAMING_URI);
             continue;
         }
+        if (policies->len >= TEAMING_POLICIES_MAX)
+            return vt_xml_problem(ctx->problems, VT_ERROR_XML_DETAIL, node, _("there are more than %d teams"),
+                                  TEAMING_POLICIES_MAX);
         policy = g_new0(VtTeamPolicy, 1);
         ok &= teaming_parse_policy(ctx, node, policy);
         if (policy->persistent)
