@@ -118,6 +118,8 @@ static const TeamRow team_rows[] = {
     { "policy-of-nobody", "<v:team persistent='ua-x'/>", STANDBY(""), "is not the alias", NULL },
     { "policy-of-a-plain-interface", "<v:team persistent='ua-y'/>",
       "<interface type='user'><alias name='ua-y'/></interface>", "is not the alias", NULL },
+    { "policy-without-ids", "<v:team persistent='ua-s' pci-ids=''/>", STANDBY(""), "is not vendor:device",
+      NULL },
     { "policy-twice", "<v:team persistent='ua-s'/><v:team persistent='ua-s'/>", STANDBY(""), "already",
       NULL },
 };

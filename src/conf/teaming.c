@@ -80,15 +80,15 @@ teaming_parse_names(VtParseContext *ctx, const xmlNode *node, VtTeamPolicy *poli
 {
     g_autofree char *pf = vt_xml_attr(node, "pf");
     g_autofree char *ids = vt_xml_attr(node, "pci-ids");
-    g_auto(GStrv) each = g_strsplit(ids ? ids : "", " ", -1);
+    g_auto(GStrv) each = g_strsplit(ids && *ids ? ids : " ", " ", -1);
     g_autofree char *shown = vt_xml_shown(pf ? pf : "");
 
     if (pf &&
         (!*pf || strlen(pf) > 15 || strpbrk(pf, "/ \t\n") || strcmp(pf, ".") == 0 || strcmp(pf, "..") == 0))
         return vt_xml_problem(ctx->problems, VT_ERROR_XML_DETAIL, node,
                               _("pf='%s' is not a network device's name"), shown);
-    for (char **id = each; *id; id++) {
-        if (!g_regex_match_simple("^[0-9a-fA-F]{4}:[0-9a-fA-F]{4}$", *id, G_REGEX_DOLLAR_ENDONLY, 0) && ids) {
+    for (char **id = each; ids && *id; id++) {
+        if (!g_regex_match_simple("^[0-9a-fA-F]{4}:[0-9a-fA-F]{4}$", *id, G_REGEX_DOLLAR_ENDONLY, 0)) {
             g_autofree char *bad = vt_xml_shown(*id);
 
             return vt_xml_problem(ctx->problems, VT_ERROR_XML_DETAIL, node,
