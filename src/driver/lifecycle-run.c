@@ -340,7 +340,8 @@ lifecycle_monitor_replied(gpointer user, JsonNode *result, const GError *error)
     g_autofree char *text = NULL;
 
     if (!error && monitor->hmp)
-        text = g_strdup(vt_json_string_or(result, "", ""));
+        text =
+            g_strdup(json_node_get_value_type(result) == G_TYPE_STRING ? json_node_get_string(result) : "");
     else if (!error) {
         g_autofree char *value = vt_json_to_string(result);
 
