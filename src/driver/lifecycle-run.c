@@ -328,6 +328,7 @@ vt_lifecycle_destroy(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc
 
 typedef struct {
     VtDomain *domain; /* with a reference */
+    VtQmpClient *qmp; /* only valid while a reply is told */
     gboolean hmp;
     VtTextDone done;
     gpointer user;
@@ -339,15 +340,13 @@ lifecycle_monitor_replied(gpointer user, JsonNode *result, const GError *error)
     LifecycleMonitor *monitor = user;
     g_autofree char *text = NULL;
 
-    if (!error && monitor->hmp)
+    /* What QEMU answered is the answer, also when it is an error object: the client speaks to QEMU here. */
+    if (!monitor->hmp)
+        text = g_strdup(vt_qmp_client_reply_text(monitor->qmp));
+    else if (!error)
         text =
             g_strdup(json_node_get_value_type(result) == G_TYPE_STRING ? json_node_get_string(result) : "");
-    else if (!error) {
-        g_autofree char *value = vt_json_to_string(result);
-
-        text = g_strdup_printf("{\"return\":%s}", value);
-    }
-    monitor->done(monitor->user, text, error);
+    monitor->done(monitor->user, text, text ? NULL : error);
     vt_domain_unref(monitor->domain);
     g_free(monitor);
 }
@@ -369,12 +368,13 @@ vt_lifecycle_monitor_command(VtDriver *driver, VtDomain *domain, const char *com
     }
     monitor = g_new0(LifecycleMonitor, 1);
     monitor->domain = vt_domain_ref(domain);
+    monitor->qmp = qmp;
     monitor->hmp = !!(flags & MONITOR_HMP);
     monitor->done = done;
     monitor->user = user;
     if (monitor->hmp) {
         vt_qmp_client_callv(qmp, "human-monitor-command", 0, lifecycle_monitor_replied, monitor,
-                            "command-line", 's', command, NULL);
+                            "command-line", "s", command, NULL);
     } else if (!vt_qmp_client_call_raw(qmp, command, 0, lifecycle_monitor_replied, monitor, &error)) {
         done(user, NULL, error);
         vt_domain_unref(monitor->domain);

@@ -213,8 +213,8 @@ vt_query_memory_stats(VtDriver *driver, VtDomain *domain, GArray *stats, VtDoneF
     query->done = done;
     query->user = user;
     path = g_strconcat("/machine/peripheral/", balloon->info.alias, NULL);
-    vt_qmp_client_callv(qmp, "qom-get", QUERY_QMP_MS, query_memory_replied, query, "path", 's', path,
-                        "property", 's', "guest-stats", NULL);
+    vt_qmp_client_callv(qmp, "qom-get", QUERY_QMP_MS, query_memory_replied, query, "path", "s", path,
+                        "property", "s", "guest-stats", NULL);
 }
 
 /* ---- domxml-to-native ---- */
