@@ -306,6 +306,17 @@ test_odd_input(DispatchFixture *fixture, gconstpointer data)
     g_assert_null(fixture->closed);
 }
 
+/* A function of libvirt that we do not have is refused by its name. */
+static void
+test_known_but_not_served(DispatchFixture *fixture, gconstpointer data)
+{
+    CONTINUE_OPENED;
+    dispatch_on_web(fixture, 210);
+    dispatch_expect(fixture,
+                    "reply 210 serial 1 error 3/0 this function is not supported by the connection driver: "
+                    "virDomainInjectNMI");
+}
+
 static void
 test_extra_bytes_are_ignored(DispatchFixture *fixture, gconstpointer data)
 {
@@ -681,6 +692,7 @@ main(int argc, char **argv)
     DISPATCH_TEST("not-authenticated", test_not_authenticated);
     DISPATCH_TEST("read-only", test_read_only);
     DISPATCH_TEST("odd-input-gets-stock-answers", test_odd_input);
+    DISPATCH_TEST("known-but-not-served", test_known_but_not_served);
     DISPATCH_TEST("extra-bytes-are-ignored", test_extra_bytes_are_ignored);
     DISPATCH_TEST("descriptors-nobody-wants-are-closed", test_descriptors_are_closed);
     DISPATCH_TEST("keepalive", test_keepalive);

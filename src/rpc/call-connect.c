@@ -265,6 +265,15 @@ vt_call_connect_empty(VtCall *call)
     vt_call_return_empty(call);
 }
 
+void
+vt_call_connect_no_support(VtCall *call)
+{
+    g_autofree char *name = vt_call_name(call);
+
+    vt_call_fail_exact(call, VT_ERROR_MAP_NO_SUPPORT, VT_ERROR_MAP_FROM_NONE,
+                       "this function is not supported by the connection driver: %s", name);
+}
+
 static void
 connect_no_uuid(VtCall *call, VtErrorMapCode code, VtErrorMapDomain domain, const char *what,
                 const VtUuid *uuid)

@@ -30,6 +30,9 @@ void vt_call_connect_nothing(VtCall *call);
 /** Answers "none": lists and counts of objects of drivers that this daemon does not have. */
 void vt_call_connect_empty(VtCall *call);
 
+/** Refuses by the function's name: known to the protocol, not served here. */
+void vt_call_connect_no_support(VtCall *call);
+
 void vt_call_connect_no_network(VtCall *call);
 void vt_call_connect_no_network_uuid(VtCall *call);
 void vt_call_connect_no_pool(VtCall *call);

@@ -79,6 +79,12 @@ vt_call_header(const VtCall *call)
     return &call->header;
 }
 
+char *
+vt_call_name(const VtCall *call)
+{
+    return vt_call_api_name(call->procedure->name);
+}
+
 static GByteArray *
 call_reply_frame(const VtMessageHeader *header, VtMessageType type, VtMessageStatus status)
 {
@@ -207,7 +213,7 @@ vt_call_refuse_readonly(VtCall *call)
 
     if (!vt_conn_state(call->conn)->readonly)
         return FALSE;
-    name = vt_call_api_name(call->procedure->name);
+    name = vt_call_name(call);
     vt_call_fail_exact(call, VT_ERROR_MAP_OPERATION_DENIED, VT_ERROR_MAP_FROM_NONE,
                        "operation forbidden: read only access prevents %s", name);
     return TRUE;

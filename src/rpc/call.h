@@ -57,6 +57,8 @@ gpointer vt_call_args(const VtCall *call);
 VtConn *vt_call_conn(const VtCall *call);
 VtDriver *vt_call_driver(const VtCall *call);
 VtOwner *vt_call_owner(const VtCall *call);
+/** The function of libvirt's API that was called; (transfer full). */
+char *vt_call_name(const VtCall *call);
 const VtMessageHeader *vt_call_header(const VtCall *call);
 
 /**

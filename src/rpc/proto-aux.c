@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "rpc/proto-aux.h"
 
+#include "rpc/call-connect.h"
 #include "rpc/call-domain.h"
 #include "rpc/call-event.h"
 #include "rpc/proto-remote.h"
@@ -26,24 +27,30 @@ const VtProgram vt_proto_qemu = {
 
 const VtProgram *const vt_proto_programs[] = { &vt_proto_remote, &vt_proto_qemu, NULL };
 
-char *
-vt_proto_programs_to_markdown(void)
+static void
+proto_row_to_markdown(GString *text, const VtProgram *program, const VtProcedure *row)
 {
     static const char *const access[] = {
         [VT_CALL_READ] = "any client",
         [VT_CALL_WRITE] = "not read-only",
         [VT_CALL_COND] = "by its flags",
     };
+    const char *who = row->handler == NULL ? "event" : access[row->access];
+
+    if (row->handler != vt_call_connect_no_support)
+        g_string_append_printf(text, "| %s | %d | %s | %s |\n", program->name, row->number, row->name, who);
+}
+
+char *
+vt_proto_programs_to_markdown(void)
+{
     GString *text = g_string_new("| program | number | procedure | who |\n| --- | --- | --- | --- |\n");
 
     for (guint i = 0; vt_proto_programs[i] != NULL; i++) {
         const VtProgram *program = vt_proto_programs[i];
 
         for (gsize j = 0; j < program->n_rows; j++)
-            g_string_append_printf(text, "| %s | %d | %s | %s |\n", program->name, program->rows[j].number,
-                                   program->rows[j].name,
-                                   program->rows[j].handler == NULL ? "event"
-                                                                    : access[program->rows[j].access]);
+            proto_row_to_markdown(text, program, &program->rows[j]);
     }
     return g_string_free(text, FALSE);
 }
