@@ -10,6 +10,7 @@
 #define VT_LOG_DOMAIN "virtteam-driver-guest-event"
 
 #include "driver/guest-event.h"
+#include "driver/device-live.h"
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/job.h"
@@ -332,6 +333,25 @@ guest_event_balloon(VtDomain *domain, const VtQmpEvent *event)
     vt_event_balloon(domain->driver, domain, domain->live->current_memory_kib);
 }
 
+/* A part of a device that has an id of its own (a port's bus) comes without "device". */
+static void
+guest_event_device_deleted(VtDomain *domain, const VtQmpEvent *event)
+{
+    const char *alias = guest_event_string(event, "device");
+
+    if (alias)
+        vt_device_live_gone(domain, alias);
+}
+
+static void
+guest_event_device_refused(VtDomain *domain, const VtQmpEvent *event)
+{
+    const char *alias = guest_event_string(event, "device");
+
+    if (alias)
+        vt_event_device(domain->driver, domain, VT_EVENT_DEVICE_REMOVAL_FAILED, alias);
+}
+
 static const struct {
     const char *name;
     void (*handle)(VtDomain *domain, const VtQmpEvent *event);
@@ -348,6 +368,8 @@ static const struct {
     { .name = "WATCHDOG", .handle = guest_event_watchdog },
     { .name = "BLOCK_IO_ERROR", .handle = guest_event_io_error },
     { .name = "BALLOON_CHANGE", .handle = guest_event_balloon },
+    { .name = "DEVICE_DELETED", .handle = guest_event_device_deleted },
+    { .name = "DEVICE_UNPLUG_GUEST_ERROR", .handle = guest_event_device_refused },
 };
 
 void

@@ -350,26 +350,32 @@ hostdev_describe(HostdevTake *take, const VtHostdevWant *want, VtPciInfo *info, 
     return TRUE;
 }
 
-static void
-hostdev_take_next(HostdevTake *take)
+/* Begin with one function; FALSE: not begun, with @error. */
+static gboolean
+hostdev_take_begin(HostdevTake *take, const VtHostdevWant *want, VtDoneFunc done, gpointer user,
+                   GError **error)
 {
-    const VtHostdevWant *want;
-    g_autoptr(GError) error = NULL;
     VtReservation reservation;
     VtPciInfo info, pf = { 0 };
 
-    if (take->next == take->wants->len) {
-        hostdev_take_end(take);
-        return;
-    }
-    want = &g_array_index(take->wants, VtHostdevWant, take->next);
-    if (!hostdev_describe(take, want, &info, &reservation, &error)) {
-        hostdev_taken(take, error);
-        return;
-    }
+    if (!hostdev_describe(take, want, &info, &reservation, error))
+        return FALSE;
     if (info.is_vf && vt_pci_get(hostdev_pci(take->driver), &info.pf, &pf, NULL))
         reservation.pf = pf.netdev;
-    hostdev_run(take->driver, &reservation, &hostdev_take_table, hostdev_taken, take);
+    hostdev_run(take->driver, &reservation, &hostdev_take_table, done, user);
+    return TRUE;
+}
+
+static void
+hostdev_take_next(HostdevTake *take)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (take->next == take->wants->len)
+        hostdev_take_end(take);
+    else if (!hostdev_take_begin(take, &g_array_index(take->wants, VtHostdevWant, take->next), hostdev_taken,
+                                 take, &error))
+        hostdev_taken(take, error);
 }
 
 void
@@ -383,6 +389,17 @@ vt_hostdev_take(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer us
     take->done = done;
     take->user = user;
     hostdev_take_next(take);
+}
+
+void
+vt_hostdev_take_one(VtDriver *driver, VtDomain *domain, const VtHostdevWant *want, VtDoneFunc done,
+                    gpointer user)
+{
+    HostdevTake take = { .driver = driver, .domain = domain };
+    g_autoptr(GError) error = NULL;
+
+    if (!hostdev_take_begin(&take, want, done, user, &error))
+        done(user, error);
 }
 
 /* ---- and back ---- */
@@ -426,6 +443,25 @@ vt_hostdev_give_back(VtDriver *driver, const VtUuid *uuid, VtDoneFunc done, gpoi
         hostdev_run(driver, g_ptr_array_index(held, i), &hostdev_return_table, hostdev_returned, back);
     }
     hostdev_returned(back, NULL);
+}
+
+void
+vt_hostdev_give_back_one(VtDriver *driver, const VtUuid *uuid, const VtPciBdf *bdf, VtDoneFunc done,
+                         gpointer user)
+{
+    const VtReservation *held = vt_reserve_find(driver, bdf);
+    HostdevReturn *back;
+
+    if (!held || !vt_uuid_equal(&held->uuid, uuid)) {
+        if (done)
+            done(user, NULL);
+        return;
+    }
+    back = g_new0(HostdevReturn, 1);
+    back->done = done;
+    back->user = user;
+    back->pending = 1;
+    hostdev_run(driver, held, &hostdev_return_table, hostdev_returned, back);
 }
 
 void

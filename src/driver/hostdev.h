@@ -39,6 +39,14 @@ void vt_hostdev_take(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpoint
  */
 void vt_hostdev_give_back(VtDriver *driver, const VtUuid *uuid, VtDoneFunc done, gpointer user);
 
+/** As vt_hostdev_take(), for one function that is plugged into a running guest; @want is copied. */
+void vt_hostdev_take_one(VtDriver *driver, VtDomain *domain, const VtHostdevWant *want, VtDoneFunc done,
+                         gpointer user);
+
+/** As vt_hostdev_give_back(), for one function that has left its guest; one that is not reserved is no error. */
+void vt_hostdev_give_back_one(VtDriver *driver, const VtUuid *uuid, const VtPciBdf *bdf, VtDoneFunc done,
+                              gpointer user);
+
 /**
  * vt_hostdev_recover - after a restart: give back what belongs to domains that do not run
  * @driver: with its reservations loaded and its running domains found

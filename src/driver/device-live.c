@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A device comes by the 'attach' sequence. It is worked out on a copy of the live definition (defaults, alias,
+ * slot, every rule that a define would apply), and moves into the live definition itself only when QEMU has it:
+ * whoever looks at the definition meanwhile sees what the guest has.
+ *
+ * A device goes when QEMU says so (DEVICE_DELETED), whoever asked for it: a client, the monitor, or a daemon
+ * that is no more. So all that is to be done then hangs on the event, in vt_device_live_gone(), and a detach
+ * (device-detach.c) only asks, waits for the event and then for the clean-up it started.
+ */
+#define VT_LOG_DOMAIN "virtteam-driver-device"
+
+#include "driver/device-live.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include "conf/postparse.h"
+#include "conf/validate.h"
+#include "driver/device-find.h"
+#include "driver/domain-private.h"
+#include "driver/event.h"
+#include "driver/hostdev.h"
+#include "driver/start-host.h"
+#include "qemu/argv-disk.h"
+#include "qemu/argv.h"
+#include "qemu/hotplug.h"
+#include "qemu/prepare.h"
+#include "qemu/slots.h"
+#include "util/i18n.h"
+#include "util/json.h"
+#include "util/log.h"
+
+#define DEVICE_LIVE_QMP_MS  30000
+#define DEVICE_LIVE_PLUG_MS 120000
+#define DEVICE_LIVE_TAKE_MS 180000
+
+typedef struct {
+    guint refs;
+    VtDomain *domain;
+    VtDomainDef *next;  /* the live definition with the device in it */
+    VtDomainDef *alone; /* the device and nothing else, for what is made device by device */
+    VtDevice device;    /* within @next */
+    VtStartNet *net;    /* taps and vhost descriptors */
+    GPtrArray *nodes;   /* of JsonNode *: arguments of blockdev-add */
+    char *option;       /* value of -device */
+    VtHotplug *plug;    /* under way */
+    VtSeq *seq;         /* NULL: over */
+    VtDoneFunc done;
+    gpointer user;
+} LiveAttach;
+
+static void
+live_attach_unref(LiveAttach *run)
+{
+    if (--run->refs > 0)
+        return;
+    vt_start_net_free(run->net);
+    g_clear_pointer(&run->nodes, g_ptr_array_unref);
+    vt_domain_def_free(run->next);
+    vt_domain_def_free(run->alone);
+    g_free(run->option);
+    vt_domain_unref(run->domain);
+    g_free(run);
+}
+
+/* ---- what it will be ---- */
+
+static gboolean
+device_live_can_attach(const VtDevice *device, GError **error)
+{
+    if (device->kind == VT_DEVICE_DISK && g_strcmp0(device->disk->bus, "virtio") != 0)
+        return vt_error_set(error, VT_ERROR_UNSUPPORTED, _("disk bus '%s' cannot be hotplugged."),
+                            device->disk->bus);
+    if (device->kind == VT_DEVICE_NET || device->kind == VT_DEVICE_HOSTDEV || device->kind == VT_DEVICE_DISK)
+        return TRUE;
+    return vt_error_set(error, VT_ERROR_UNSUPPORTED, _("live attach of device '%s' is not supported"),
+                        vt_device_find_name(device->kind));
+}
+
+/* Put a copy into @def's list, at its end. */
+static gpointer
+device_live_add(VtDomainDef *def, const VtDevice *device)
+{
+    VtDevice *copy = vt_device_find_copy(device);
+    gpointer any = copy->any;
+
+    g_ptr_array_add(vt_device_find_list(def, device), any);
+    g_free(copy);
+    return any;
+}
+
+/* Name, slot and defaults as if it had always been there, and every rule that a define applies. */
+static gboolean
+device_live_complete(LiveAttach *run, const VtDevice *device, GError **error)
+{
+    VtDomain *domain = run->domain;
+    VtDeviceInfo *info;
+    VtQemuCaps *caps;
+    guint controllers;
+
+    run->next = vt_domain_def_copy(domain->live);
+    run->device = (VtDevice){ .kind = device->kind, .any = device_live_add(run->next, device) };
+    info = vt_device_find_info(&run->device);
+    if (!info->user_alias)
+        g_clear_pointer(&info->alias, g_free);
+    caps = vt_driver_caps(domain->driver, run->next->emulator, error);
+    if (!caps || !vt_slots_assign_one(domain->live, info, error))
+        return FALSE;
+    vt_postparse_domain(run->next);
+    if (!vt_validate_first(run->next, error))
+        return FALSE;
+    controllers = run->next->controllers->len;
+    if (!vt_qemu_prepare_define(run->next, caps, error))
+        return FALSE;
+    if (run->next->controllers->len != controllers)
+        return vt_error_set(error, VT_ERROR_OPERATION_FAILED,
+                            _("No more available PCI slots: the device needs a controller that cannot be "
+                              "added while the guest runs"));
+    vt_alias_assign(run->next);
+    run->alone = vt_domain_def_new();
+    run->alone->virt_type = run->next->virt_type;
+    run->alone->name = g_strdup(run->next->name);
+    device_live_add(run->alone, &run->device);
+    return TRUE;
+}
+
+/* ---- steps of attach ---- */
+
+static gboolean
+device_live_is_current(const LiveAttach *run, const char *step)
+{
+    return run->seq && vt_seq_direction(run->seq) == VT_SEQ_FORWARD &&
+           g_strcmp0(vt_seq_current(run->seq), step) == 0;
+}
+
+static void
+device_live_step_end(LiveAttach *run, const char *step, const GError *error)
+{
+    if (!device_live_is_current(run, step))
+        return;
+    if (error)
+        vt_seq_step_failed(run->seq, g_error_copy(error));
+    else
+        vt_seq_step_done(run->seq);
+}
+
+static VtStepResult
+device_live_check_host(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+    VtQemuCaps *caps = vt_driver_caps(run->domain->driver, run->next->emulator, error);
+
+    return caps && vt_start_host_check(run->alone, caps, error) ? VT_STEP_DONE : VT_STEP_FAILED;
+}
+
+static void
+device_live_taken(gpointer user, const GError *error)
+{
+    LiveAttach *run = user;
+
+    device_live_step_end(run, "take-host-device", error);
+    live_attach_unref(run);
+}
+
+static VtStepResult
+device_live_take_host(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+    g_autoptr(GArray) wants = vt_hostdev_wants(run->alone);
+
+    if (wants->len == 0)
+        return VT_STEP_DONE;
+    run->refs++;
+    vt_hostdev_take_one(run->domain->driver, run->domain, &g_array_index(wants, VtHostdevWant, 0),
+                        device_live_taken, run);
+    return VT_STEP_WAIT;
+}
+
+static void
+device_live_given_back(gpointer user, const GError *error)
+{
+    LiveAttach *run = user;
+
+    if (run->seq && vt_seq_direction(run->seq) == VT_SEQ_UNDO)
+        vt_seq_step_done(run->seq); /* a failure was logged, and is tried again later */
+    live_attach_unref(run);
+}
+
+static VtStepResult
+device_live_take_host_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+    g_autoptr(GArray) wants = vt_hostdev_wants(run->alone);
+
+    if (wants->len == 0)
+        return VT_STEP_DONE;
+    run->refs++;
+    vt_hostdev_give_back_one(run->domain->driver, &run->domain->uuid,
+                             &g_array_index(wants, VtHostdevWant, 0).bdf, device_live_given_back, run);
+    return VT_STEP_WAIT;
+}
+
+/* A guest started without VFIO may lock too little memory for it. */
+static VtStepResult
+device_live_raise_memlock(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+    rlim_t want = vt_start_host_memlock_bytes(run->next);
+    pid_t pid = vt_process_pid(run->domain->process);
+    struct rlimit limit;
+
+    if (want == 0 || prlimit(pid, RLIMIT_MEMLOCK, NULL, &limit) < 0)
+        return VT_STEP_DONE;
+    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < want) {
+        limit.rlim_cur = want;
+        limit.rlim_max = MAX(limit.rlim_max, want);
+        if (prlimit(pid, RLIMIT_MEMLOCK, &limit, NULL) < 0)
+            vt_log_warning("dom=%s cannot raise the limit of locked memory: %m", run->domain->name);
+    }
+    return VT_STEP_DONE;
+}
+
+static VtStepResult
+device_live_make_tap(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+    VtQemuCaps *caps = vt_driver_caps(run->domain->driver, run->next->emulator, error);
+    const VtNetDef *made;
+
+    if (!caps)
+        return VT_STEP_FAILED;
+    run->net = vt_start_net_open(run->alone, caps, error);
+    if (!run->net)
+        return VT_STEP_FAILED;
+    if (run->device.kind == VT_DEVICE_NET) {
+        made = g_ptr_array_index(run->alone->nets, 0);
+        g_free(run->device.net->target_dev);
+        run->device.net->target_dev = g_strdup(made->target_dev);
+    }
+    return VT_STEP_DONE;
+}
+
+static VtStepResult
+device_live_make_tap_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    g_clear_pointer(&((LiveAttach *)data)->net, vt_start_net_free);
+    return VT_STEP_DONE;
+}
+
+/* N of "libvirt-N-format"; 0: it is no such name. */
+static guint
+device_live_node_number(const char *name)
+{
+    guint number = 0;
+    int length = 0;
+
+    if (!name || sscanf(name, "libvirt-%u-format%n", &number, &length) != 1 || length == 0 || name[length])
+        return 0;
+    return number;
+}
+
+static gboolean
+device_live_add_nodes(LiveAttach *run, JsonNode *result, GError **error)
+{
+    JsonArray *nodes = JSON_NODE_HOLDS_ARRAY(result) ? json_node_get_array(result) : NULL;
+    const VtDiskDef *disk = run->device.disk;
+    guint number = 0;
+
+    for (guint i = 0; nodes && i < json_array_get_length(nodes); i++)
+        number = MAX(number, device_live_node_number(
+                                 vt_json_string_or(json_array_get_element(nodes, i), "node-name", NULL)));
+    number++;
+    run->nodes = g_ptr_array_new_with_free_func((GDestroyNotify)json_node_unref);
+    for (int storage = 1; storage >= 0; storage--) {
+        g_autofree char *option = vt_argv_disk_blockdev(disk, number, storage == 1);
+        JsonNode *node = vt_hotplug_node_args(option, error);
+
+        if (!node)
+            return FALSE;
+        g_ptr_array_add(run->nodes, node);
+    }
+    run->option = vt_argv_disk_device(run->next, disk, number);
+    return TRUE;
+}
+
+static void
+device_live_nodes_told(gpointer user, JsonNode *result, const GError *error)
+{
+    LiveAttach *run = user;
+    g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
+
+    if (device_live_is_current(run, "name-device")) {
+        if (!failure)
+            device_live_add_nodes(run, result, &failure);
+        device_live_step_end(run, "name-device", failure);
+    }
+    live_attach_unref(run);
+}
+
+static VtStepResult
+device_live_name(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+    VtQmpClient *qmp = vt_domain_qmp(run->domain, error);
+
+    if (!qmp)
+        return VT_STEP_FAILED;
+    if (run->device.kind == VT_DEVICE_DISK) {
+        run->refs++;
+        vt_qmp_client_call(qmp, "query-named-block-nodes", NULL, DEVICE_LIVE_QMP_MS, device_live_nodes_told,
+                           run);
+        return VT_STEP_WAIT;
+    }
+    run->option = run->device.kind == VT_DEVICE_NET ? vt_argv_net_device(run->next, run->device.net)
+                                                    : vt_argv_hostdev_device(run->next, run->device.hostdev);
+    return VT_STEP_DONE;
+}
+
+static void
+device_live_plugged(gpointer user, const GError *error)
+{
+    LiveAttach *run = user;
+
+    run->plug = NULL;
+    device_live_step_end(run, "plug", error);
+    live_attach_unref(run);
+}
+
+static VtHotplugBackend
+device_live_backend(const LiveAttach *run)
+{
+    if (run->device.kind == VT_DEVICE_DISK)
+        return VT_HOTPLUG_BACKEND_BLOCK;
+    if (run->device.kind == VT_DEVICE_HOSTDEV || run->device.net->type == VT_NET_HOSTDEV)
+        return VT_HOTPLUG_BACKEND_NONE;
+    return run->device.net->type == VT_NET_USER ? VT_HOTPLUG_BACKEND_USER : VT_HOTPLUG_BACKEND_TAP;
+}
+
+static VtStepResult
+device_live_plug(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+    g_autofree char *netdev = g_strconcat("host", vt_device_find_info(&run->device)->alias, NULL);
+    VtHotplugPlug params = {
+        .qmp = vt_domain_qmp(run->domain, error),
+        .device = run->option,
+        .backend = device_live_backend(run),
+        .blockdevs = run->nodes,
+    };
+
+    if (!params.qmp)
+        return VT_STEP_FAILED;
+    if (params.backend == VT_HOTPLUG_BACKEND_TAP || params.backend == VT_HOTPLUG_BACKEND_USER) {
+        params.netdev_id = netdev;
+        params.link_down = run->device.net->link == VT_LINK_DOWN;
+    }
+    if (params.backend == VT_HOTPLUG_BACKEND_TAP) {
+        const VtArgvNetFd *fds = vt_start_net_fds(run->net);
+
+        if (fds->tap_fd < 0) {
+            vt_error_set(error, VT_ERROR_UNSUPPORTED, _("an interface of this kind cannot be hotplugged"));
+            return VT_STEP_FAILED;
+        }
+        params.tap_fds = &fds->tap_fd;
+        params.vhost_fds = fds->vhost_fd >= 0 ? &fds->vhost_fd : NULL;
+        params.n_queues = 1;
+    }
+    run->refs++;
+    run->plug = vt_hotplug_plug(&params, device_live_plugged, run);
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+device_live_adopt(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+    VtDomain *domain = run->domain;
+    GPtrArray *from = vt_device_find_list(run->next, &run->device);
+    guint index = 0;
+
+    if (!domain->live || !domain->driver || !g_ptr_array_find(from, run->device.any, &index)) {
+        vt_error_set(error, VT_ERROR_OPERATION_FAILED, _("domain '%s' ended while the device was attached"),
+                     domain->name);
+        return VT_STEP_FAILED;
+    }
+    g_ptr_array_add(vt_device_find_list(domain->live, &run->device), g_ptr_array_steal_index(from, index));
+    vt_domain_status_changed(domain);
+    vt_log_info("dom=%s device %s is there", domain->name, vt_device_find_info(&run->device)->alias);
+    vt_event_device(domain->driver, domain, VT_EVENT_DEVICE_ADDED, vt_device_find_info(&run->device)->alias);
+    return VT_STEP_DONE;
+}
+
+static const VtStep device_live_attach_steps[] = {
+    { .name = "check-host", .start = device_live_check_host },
+    { .name = "take-host-device",
+      .waits_for = "the host's function is reserved and bound to vfio-pci",
+      .start = device_live_take_host,
+      .undo = device_live_take_host_undo,
+      .timeout_ms = DEVICE_LIVE_TAKE_MS,
+      .undo_timeout_ms = DEVICE_LIVE_TAKE_MS },
+    { .name = "raise-memlock", .start = device_live_raise_memlock },
+    { .name = "make-tap", .start = device_live_make_tap, .undo = device_live_make_tap_undo },
+    { .name = "name-device",
+      .waits_for = "QEMU has listed its block nodes",
+      .start = device_live_name,
+      .timeout_ms = DEVICE_LIVE_QMP_MS + 1000 },
+    { .name = "plug",
+      .waits_for = "QEMU has the device",
+      .start = device_live_plug,
+      .timeout_ms = DEVICE_LIVE_PLUG_MS },
+    { .name = "adopt", .start = device_live_adopt, .commit = TRUE },
+};
+
+static const VtSeqTable device_live_attach_table = {
+    .name = "attach",
+    .steps = device_live_attach_steps,
+    .n_steps = G_N_ELEMENTS(device_live_attach_steps),
+};
+
+const VtSeqTable *
+vt_device_live_attach_table(void)
+{
+    return &device_live_attach_table;
+}
+
+/* ---- attach ---- */
+
+static void
+device_live_attach_event(VtDomain *domain, const VtQmpEvent *event, gpointer user)
+{
+    LiveAttach *run = user;
+
+    if (run->plug)
+        vt_hotplug_event(run->plug, event);
+}
+
+static const VtDomainQmpFuncs device_live_attach_funcs = { .event = device_live_attach_event };
+
+static void
+device_live_attach_ended(VtSeq *seq, gpointer data, const GError *error)
+{
+    LiveAttach *run = data;
+
+    run->seq = NULL;
+    vt_domain_remove_qmp_listener(run->domain, &device_live_attach_funcs, run);
+    if (error)
+        vt_log_info("dom=%s attach failed: %s", run->domain->name, error->message);
+    run->done(run->user, error);
+    live_attach_unref(run);
+}
+
+void
+vt_device_live_attach(VtDomain *domain, const VtDevice *device, VtDoneFunc done, gpointer user)
+{
+    LiveAttach *run = g_new0(LiveAttach, 1);
+    g_autoptr(GError) error = NULL;
+
+    run->refs = 1;
+    run->domain = vt_domain_ref(domain);
+    run->done = done;
+    run->user = user;
+    if (!device_live_can_attach(device, &error) || !device_live_complete(run, device, &error)) {
+        done(user, error);
+        live_attach_unref(run);
+        return;
+    }
+    vt_domain_add_qmp_listener(domain, &device_live_attach_funcs, run);
+    run->seq = vt_seq_new(&device_live_attach_table, run, NULL, device_live_attach_ended);
+    vt_seq_run(run->seq);
+}
