@@ -152,6 +152,22 @@ fake_begin(VtDriver *driver, const char *what, VtDomain *domain, VtDoneFunc done
 
 /* ---- driver.h, domain-obj.h ---- */
 
+void
+vt_driver_config_free(VtDriverConfig *config)
+{
+    g_free(config->root);
+    g_free(config->config_dir);
+    g_free(config->state_dir);
+    g_free(config->lib_dir);
+    g_free(config->log_dir);
+    g_free(config->cache_dir);
+    g_free(config->hostname);
+    g_free(config->migration_address);
+    g_free(config->migration_host);
+    g_free(config->default_emulator);
+    g_free(config);
+}
+
 const VtDriverConfig *
 vt_driver_config(const VtDriver *driver)
 {
