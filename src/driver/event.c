@@ -251,6 +251,20 @@ vt_event_lifecycle(VtDriver *driver, VtDomain *domain, int kind, int detail)
 }
 
 void
+vt_event_renamed(VtDriver *driver, VtDomain *domain, const char *old_name)
+{
+    VtEvent *event = event_new(driver, domain, VT_EVENT_LIFECYCLE);
+
+    if (!event)
+        return;
+    g_free(event->dom_name);
+    event->dom_name = g_strdup(old_name);
+    event->lifecycle.event = 1;  /* VIR_DOMAIN_EVENT_UNDEFINED */
+    event->lifecycle.detail = 1; /* VIR_DOMAIN_EVENT_UNDEFINED_RENAMED */
+    event_push(driver, event);
+}
+
+void
 vt_event_simple(VtDriver *driver, VtDomain *domain, VtEventId id)
 {
     VtEvent *event = event_new(driver, domain, id);

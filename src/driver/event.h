@@ -89,6 +89,8 @@ void vt_event_unsubscribe(VtDriver *driver, guint handle);
 
 /** Queue an event about @domain; convenience for each kind. Strings are copied, params are (transfer full). */
 void vt_event_lifecycle(VtDriver *driver, VtDomain *domain, int event, int detail);
+/** UNDEFINED/RENAMED under the name that it had; DEFINED/RENAMED is vt_event_lifecycle()'s. */
+void vt_event_renamed(VtDriver *driver, VtDomain *domain, const char *old_name);
 void vt_event_simple(VtDriver *driver, VtDomain *domain, VtEventId id); /* REBOOT, CONTROL_ERROR */
 void vt_event_device(VtDriver *driver, VtDomain *domain, VtEventId id, const char *alias);
 void vt_event_iteration(VtDriver *driver, VtDomain *domain, int iteration);

@@ -157,6 +157,8 @@ guest_event_shutdown(VtDomain *domain, const VtQmpEvent *event)
         vt_domain_set_state(domain, VT_DOMAIN_SHUTDOWN, 0);
         return;
     }
+    if (domain->state == VT_DOMAIN_SHUTDOWN)
+        return; /* the SIGTERM that ends a QEMU whose guest is off says it once more */
     if (!domain->stopping && !by_reset && (domain->fake_reboot || guest_event_restarts(action))) {
         domain->fake_reboot = FALSE;
         vt_domain_set_state(domain, VT_DOMAIN_SHUTDOWN, 0);

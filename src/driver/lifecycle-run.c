@@ -12,7 +12,6 @@
 #include "driver/start.h"
 #include "driver/stop.h"
 #include "util/i18n.h"
-#include "util/json.h"
 #include "util/log.h"
 
 #define LIFECYCLE_JOB_MS 30000
@@ -328,25 +327,24 @@ vt_lifecycle_destroy(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc
 
 typedef struct {
     VtDomain *domain; /* with a reference */
-    VtQmpClient *qmp; /* only valid while a reply is told */
     gboolean hmp;
     VtTextDone done;
     gpointer user;
 } LifecycleMonitor;
 
+/* A JSON command gets QEMU's whole answer, also where that is an error: it is the client's conversation. */
 static void
 lifecycle_monitor_replied(gpointer user, JsonNode *result, const GError *error)
 {
     LifecycleMonitor *monitor = user;
-    g_autofree char *text = NULL;
+    VtQmpClient *qmp = vt_domain_qmp(monitor->domain, NULL);
+    const char *text = qmp && !monitor->hmp ? vt_qmp_client_reply_text(qmp) : NULL;
+    g_autofree char *line = g_strdup(text);
 
-    /* What QEMU answered is the answer, also when it is an error object: the client speaks to QEMU here. */
-    if (!monitor->hmp)
-        text = g_strdup(vt_qmp_client_reply_text(monitor->qmp));
-    else if (!error)
-        text =
+    if (monitor->hmp && !error)
+        line =
             g_strdup(json_node_get_value_type(result) == G_TYPE_STRING ? json_node_get_string(result) : "");
-    monitor->done(monitor->user, text, text ? NULL : error);
+    monitor->done(monitor->user, line, line ? NULL : error);
     vt_domain_unref(monitor->domain);
     g_free(monitor);
 }
@@ -368,7 +366,6 @@ vt_lifecycle_monitor_command(VtDriver *driver, VtDomain *domain, const char *com
     }
     monitor = g_new0(LifecycleMonitor, 1);
     monitor->domain = vt_domain_ref(domain);
-    monitor->qmp = qmp;
     monitor->hmp = !!(flags & MONITOR_HMP);
     monitor->done = done;
     monitor->user = user;

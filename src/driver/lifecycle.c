@@ -24,7 +24,6 @@ enum {
     DETAIL_UPDATED = 1,
     DETAIL_DEFINED_RENAMED = 2,
     DETAIL_REMOVED = 0,
-    DETAIL_UNDEFINED_RENAMED = 1,
 };
 
 /* virDomainDefineFlags, virDomainUndefineFlagsValues, virDomainCreateFlags */
@@ -146,13 +145,13 @@ vt_lifecycle_rename(VtDriver *driver, VtDomain *domain, const char *name, GError
         return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("cannot rename active domain"));
     if (!domain->persistent)
         return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("cannot rename a transient domain"));
-    vt_event_lifecycle(driver, domain, EVENT_UNDEFINED, DETAIL_UNDEFINED_RENAMED);
     if (!vt_domain_list_rename(driver, domain, name, error))
         return FALSE;
     if (!vt_store_rename(driver, domain, old_name, error)) {
         vt_domain_list_rename(driver, domain, old_name, NULL);
         return FALSE;
     }
+    vt_event_renamed(driver, domain, old_name);
     vt_event_lifecycle(driver, domain, EVENT_DEFINED, DETAIL_DEFINED_RENAMED);
     return TRUE;
 }

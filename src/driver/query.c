@@ -149,15 +149,15 @@ static const struct {
     const char *member;
     gboolean bytes;
 } query_balloon_stats[] = {
-    { .tag = 0, .member = "stats/stat-swap-in", .bytes = TRUE },
-    { .tag = 1, .member = "stats/stat-swap-out", .bytes = TRUE },
-    { .tag = 2, .member = "stats/stat-major-faults" },
-    { .tag = 3, .member = "stats/stat-minor-faults" },
-    { .tag = 4, .member = "stats/stat-free-memory", .bytes = TRUE },
-    { .tag = 5, .member = "stats/stat-total-memory", .bytes = TRUE },
-    { .tag = 8, .member = "stats/stat-available-memory", .bytes = TRUE },
+    { .tag = 0, .member = "stats.stat-swap-in", .bytes = TRUE },
+    { .tag = 1, .member = "stats.stat-swap-out", .bytes = TRUE },
+    { .tag = 2, .member = "stats.stat-major-faults" },
+    { .tag = 3, .member = "stats.stat-minor-faults" },
+    { .tag = 4, .member = "stats.stat-free-memory", .bytes = TRUE },
+    { .tag = 5, .member = "stats.stat-total-memory", .bytes = TRUE },
+    { .tag = 8, .member = "stats.stat-available-memory", .bytes = TRUE },
     { .tag = 9, .member = "last-update" },
-    { .tag = 10, .member = "stats/stat-disk-caches", .bytes = TRUE },
+    { .tag = 10, .member = "stats.stat-disk-caches", .bytes = TRUE },
 };
 
 static void

@@ -512,6 +512,8 @@ fake_guest_event(VtDomain *domain, const char *json)
 {
     g_autofree char *line = g_strconcat(json, "\r\n", NULL);
 
+    if (strstr(json, "SHUTDOWN") || strstr(json, "\"STOP\""))
+        domain->process->qemu->running = FALSE;
     fake_send(domain->process->qemu, line);
 }
 
