@@ -186,7 +186,7 @@ class Life(harness.LabTest):
     def test_console_is_a_real_stream(self):
         self.boot_single()
         console = Console(self.a, self.domain)
-        console.read_until(r'Connected to domain')
+        console.read_until(r'Escape character')
         console.write('\r')
         console.read_until(r'guest#')
         console.write('echo $((6 * 7))-answer\r')
@@ -194,7 +194,7 @@ class Life(harness.LabTest):
         self.assertEqual(console.leave(), 0)
         # and once more: the first one has let go of it
         console = Console(self.a, self.domain)
-        console.read_until(r'Connected to domain')
+        console.read_until(r'Escape character')
         console.write('\recho again-$((1 + 1))\r')
         console.read_until(r'again-2')
         console.leave()
@@ -322,7 +322,7 @@ class Restart(harness.LabTest):
         self.assertEqual(self.a.virsh('dumpxml', self.domain).stdout, before)
         self.assert_alive()
         console = Console(self.a, self.domain)
-        console.read_until(r'Connected to domain')
+        console.read_until(r'Escape character')
         console.write('\recho back-$((1 + 1))\r')
         console.read_until('back-2')
         console.leave()
