@@ -9,6 +9,7 @@
 #include <glib/gstdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "driver/datapath.h"
 #include "driver/domain-list.h"
 #include "driver/domain-private.h"
 #include "driver/driver.h"
@@ -162,6 +163,7 @@ vt_driver_new(VtDriverConfig *config, GError **error)
     vt_store_load(driver);
     vt_reserve_load(driver);
     vt_recover_run(driver);
+    vt_datapath_recover(driver);
     vt_hostdev_recover(driver);
     return driver;
 }

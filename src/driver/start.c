@@ -14,6 +14,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "driver/datapath.h"
 #include "driver/domain-list.h"
 #include "driver/domain-private.h"
 #include "driver/event.h"
@@ -32,6 +33,7 @@
 #define START_KEY            "start"
 #define START_CONNECT_MS     60000 /* a guest with VFIO pins all its memory before QEMU answers */
 #define START_QMP_MS         30000
+#define START_DATAPATH_MS    60000
 #define START_HOSTDEVS_MS    180000 /* several functions, each with a reset and a slow driver */
 #define START_KILL_GRACE_MS  3000
 #define START_KILL_MS        30000
@@ -182,7 +184,7 @@ start_assign_id_undo(VtSeq *seq, gpointer data, GError **error)
 }
 
 static void
-start_hostdevs_acted(gpointer user, const GError *error)
+start_acted(gpointer user, const GError *error)
 {
     StartCall *call = user;
     StartRun *run = call->run;
@@ -198,7 +200,7 @@ start_hostdevs_acted(gpointer user, const GError *error)
 }
 
 static StartCall *
-start_hostdevs_call(StartRun *run)
+start_act(StartRun *run)
 {
     StartCall *call = g_new0(StartCall, 1);
 
@@ -213,7 +215,7 @@ start_take_hostdevs(VtSeq *seq, gpointer data, GError **error)
 {
     StartRun *run = data;
 
-    vt_hostdev_take(run->driver, run->domain, start_hostdevs_acted, start_hostdevs_call(run));
+    vt_hostdev_take(run->driver, run->domain, start_acted, start_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -222,7 +224,7 @@ start_take_hostdevs_undo(VtSeq *seq, gpointer data, GError **error)
 {
     StartRun *run = data;
 
-    vt_hostdev_give_back(run->driver, &run->domain->uuid, start_hostdevs_acted, start_hostdevs_call(run));
+    vt_hostdev_give_back(run->driver, &run->domain->uuid, start_acted, start_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -440,6 +442,24 @@ start_object(const char *member, JsonNode *value)
 }
 
 static VtStepResult
+start_open_datapath(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    vt_datapath_open(run->driver, run->domain, run->params.incoming != NULL, start_acted, start_act(run));
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+start_open_datapath_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    vt_datapath_close(run->domain, start_acted, start_act(run));
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
 start_set_links(VtSeq *seq, gpointer data, GError **error)
 {
     StartRun *run = data;
@@ -562,6 +582,12 @@ static const VtStep start_steps[] = {
       .waits_for = "QEMU has said which terminals it opened",
       .start = start_query_chardevs,
       .timeout_ms = START_QMP_MS + 1000 },
+    { .name = "open-datapath",
+      .waits_for = "the host feeds the teams' standby legs",
+      .start = start_open_datapath,
+      .undo = start_open_datapath_undo,
+      .timeout_ms = START_DATAPATH_MS,
+      .undo_timeout_ms = START_DATAPATH_MS },
     { .name = "set-links",
       .waits_for = "links that are to be down are down",
       .start = start_set_links,

@@ -4,6 +4,7 @@
 #include "driver/stop.h"
 #include <errno.h>
 #include <glib/gstdio.h>
+#include "driver/datapath.h"
 #include "driver/domain-list.h"
 #include "driver/domain-private.h"
 #include "driver/event.h"
@@ -16,6 +17,7 @@
 #define STOP_KEY         "stop"
 #define STOP_GRACE_MS    10000
 #define STOP_KILL_MS     30000 /* how long SIGKILL may take: a VFIO guest gives back its memory first */
+#define STOP_DATAPATH_MS 60000
 #define STOP_HOSTDEVS_MS 180000
 #define STOP_EVENT       5 /* VIR_DOMAIN_EVENT_STOPPED */
 
@@ -78,18 +80,46 @@ stop_kill_qemu(VtSeq *seq, gpointer data, GError **error)
     return VT_STEP_WAIT;
 }
 
-static void
-stop_gave_back(gpointer user, const GError *error)
-{
-    StopRun *run = user;
+/* What a step waits for; a late answer (after a time-out) is not taken for the next step's. */
+typedef struct {
+    StopRun *run;
+    const char *step;
+} StopAct;
 
-    if (run->seq && g_strcmp0(vt_seq_current(run->seq), "give-back-hostdevs") == 0) {
+static StopAct *
+stop_act(StopRun *run)
+{
+    StopAct *act = g_new0(StopAct, 1);
+
+    run->refs++;
+    act->run = run;
+    act->step = vt_seq_current(run->seq);
+    return act;
+}
+
+static void
+stop_acted(gpointer user, const GError *error)
+{
+    StopAct *act = user;
+    StopRun *run = act->run;
+
+    if (run->seq && g_strcmp0(vt_seq_current(run->seq), act->step) == 0) {
         if (error)
             vt_seq_step_failed(run->seq, g_error_copy(error));
         else
             vt_seq_step_done(run->seq);
     }
     stop_run_unref(run);
+    g_free(act);
+}
+
+static VtStepResult
+stop_close_datapath(VtSeq *seq, gpointer data, GError **error)
+{
+    StopRun *run = data;
+
+    vt_datapath_close(run->params.domain, stop_acted, stop_act(run));
+    return VT_STEP_WAIT;
 }
 
 static VtStepResult
@@ -99,8 +129,7 @@ stop_give_back_hostdevs(VtSeq *seq, gpointer data, GError **error)
 
     if (stop_is_stuck(run))
         return VT_STEP_DONE;
-    run->refs++;
-    vt_hostdev_give_back(run->params.driver, &run->params.domain->uuid, stop_gave_back, run);
+    vt_hostdev_give_back(run->params.driver, &run->params.domain->uuid, stop_acted, stop_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -176,6 +205,10 @@ static const VtStep stop_steps[] = {
       .start = stop_kill_qemu,
       .timeout_ms = STOP_GRACE_MS + STOP_KILL_MS },
     { .name = "let-go", .start = stop_let_go },
+    { .name = "close-datapath",
+      .waits_for = "the host has forgotten the guest's legs",
+      .start = stop_close_datapath,
+      .timeout_ms = STOP_DATAPATH_MS },
     { .name = "give-back-hostdevs",
       .waits_for = "host devices are what they were before the guest",
       .start = stop_give_back_hostdevs,

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which back end feeds a team, from its XML and from what the host has.
+ */
+#pragma once
+
+#include "conf/teaming.h"
+#include "datapath/backend.h"
+
+/**
+ * vt_datapath_choose - the back end for one team of a guest that runs, or is about to
+ * @team:    with the names of its taps filled in
+ * @backend: (out) (transfer full) set only on success
+ * @why:     (out) (transfer full) why there is none
+ *
+ * Return: FALSE when the host's side of this team cannot be switched.
+ */
+gboolean vt_datapath_choose(const VtTeam *team, VtBackend *backend, char **why);
+
+/**
+ * vt_datapath_restore - the back end that an earlier daemon has noted
+ * @node:    with members "backend" and "note"
+ * @backend: (out) (transfer full) set only on success
+ * @error:   (out) INVALID_ARG
+ */
+gboolean vt_datapath_restore(JsonNode *node, VtBackend *backend, GError **error);
