@@ -206,6 +206,8 @@ datapath_applied(DatapathTeam *team, const GError *error)
     /* Also after a failure: trying the same again would fail again, and the next event wants something else. */
     team->in_force = team->applying;
     datapath_drive(team);
+    if (team->in_force != VT_FEED_RELEASED)
+        datapath_save_state(datapath);
     datapath_unref(datapath);
 }
 
@@ -386,7 +388,8 @@ datapath_tell(DatapathTeam *team, VtHandoverEvent event)
     team->wanted = outcome.feed;
     datapath_set_timers(team);
     datapath_report(team, outcome.report);
-    if (team->in_force == team->wanted && !team->busy && outcome.from != outcome.to && team->backend.funcs)
+    if (team->in_force == team->wanted && !team->busy && outcome.from != outcome.to && team->backend.funcs &&
+        outcome.to != VT_HANDOVER_IDLE)
         datapath_save_state(team->datapath);
     datapath_drive(team);
 }
