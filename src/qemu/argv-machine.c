@@ -120,7 +120,7 @@ vt_argv_machine_cpu(VtArgvBuild *build, GError **error)
     if (!model)
         return TRUE;
     opts = vt_opts_new(model);
-    if (def->cpu.mode == VT_CPU_HOST_PASSTHROUGH)
+    if (def->cpu.mode == VT_CPU_HOST_PASSTHROUGH || def->cpu.mode == VT_CPU_MAXIMUM)
         vt_opts_add(opts, "migratable", def->cpu.migratable);
     else if (g_str_equal(model, "host"))
         vt_opts_flag(opts, "migratable", TRUE);
@@ -128,11 +128,9 @@ vt_argv_machine_cpu(VtArgvBuild *build, GError **error)
         const VtCpuFeature *feature = def->cpu.features->pdata[i];
         g_autofree char *name = g_strdelimit(g_strdup(feature->name), "_", '-');
 
-        if (g_strcmp0(feature->policy, "force") == 0 || g_strcmp0(feature->policy, "require") == 0 ||
-            !feature->policy)
-            vt_opts_flag(opts, name, TRUE);
-        else if (g_strcmp0(feature->policy, "disable") == 0 || g_strcmp0(feature->policy, "forbid") == 0)
-            vt_opts_flag(opts, name, FALSE);
+        /* What is optional is asked for, too: QEMU gives what the accelerator has. */
+        vt_opts_flag(opts, name,
+                     g_strcmp0(feature->policy, "disable") != 0 && g_strcmp0(feature->policy, "forbid") != 0);
     }
     argv_machine_cpu_timers(def, opts);
     vt_argv_ctx_add_opts(build, "-cpu", opts);
@@ -289,7 +287,7 @@ static const struct {
     { VT_CONTROLLER_USB, "piix4-uhci", "piix4-usb-uhci" },
     { VT_CONTROLLER_USB, "ehci", "usb-ehci" },
     { VT_CONTROLLER_USB, "pci-ohci", "pci-ohci" },
-    { VT_CONTROLLER_SATA, NULL, "ich9-ahci" },
+    { VT_CONTROLLER_SATA, NULL, "ahci" },
     { VT_CONTROLLER_VIRTIO_SERIAL, NULL, "virtio-serial-pci" },
     { VT_CONTROLLER_VIRTIO_SERIAL, "virtio", "virtio-serial-pci" },
 };

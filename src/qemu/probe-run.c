@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * All commands are written at once (they are far smaller than a pipe's buffer) and every line that comes
- * back is read until QEMU closes its output: no dialogue, so nothing can be waited for in the wrong order.
+ * All commands are written at once (they are far smaller than a pipe's buffer) and the answers are read as
+ * they come; when the last one is there the process is killed. It has nothing to lose, and a "quit" would
+ * cut off answers that wait for a pipe which is full.
  */
 #include "qemu/probe-run.h"
 
@@ -23,6 +24,9 @@ typedef struct {
     GPid pid;
     int in, out, err;
     GString *output, *errors;
+    gsize read; /* bytes of output that were understood */
+    GPtrArray *replies;
+    gsize n_answered;
     gint64 deadline_us;
 } ProbeRun;
 
@@ -34,22 +38,16 @@ probe_run_close(int *fd)
     *fd = -1;
 }
 
-/* Wait for the process until the deadline, then kill it: quit was asked for, so it is about to end. */
-static int
-probe_run_reap(ProbeRun *run)
+static void
+probe_run_end(ProbeRun *run)
 {
-    int status = 0;
-
-    while (waitpid(run->pid, &status, WNOHANG) == 0) {
-        if (g_get_monotonic_time() >= run->deadline_us) {
-            kill(run->pid, SIGKILL);
-            waitpid(run->pid, &status, 0);
-            break;
-        }
-        g_usleep(1000);
-    }
+    probe_run_close(&run->in);
+    probe_run_close(&run->out);
+    probe_run_close(&run->err);
+    kill(run->pid, SIGKILL);
+    while (waitpid(run->pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
     g_spawn_close_pid(run->pid);
-    return status;
 }
 
 static gboolean
@@ -83,7 +81,6 @@ probe_run_send(ProbeRun *run, const char *const *commands, GError **error)
                                 commands[i]);
         g_string_append_printf(text, "{\"id\":%" G_GSIZE_FORMAT ",%s\n", i, body + 1);
     }
-    g_string_append(text, "{\"execute\":\"quit\",\"id\":\"quit\"}\n");
 
     /* A binary that is no QEMU may have closed its input; that is found out from its output. */
     if (write(run->in, text->str, text->len) != (gssize)text->len && errno != EPIPE)
@@ -111,10 +108,30 @@ probe_run_drain(int *fd, GString *into, gsize max, gboolean *overflow)
     return TRUE;
 }
 
+/* Every whole line; events and the answer to qmp_capabilities have no number. */
+static void
+probe_run_understand(ProbeRun *run)
+{
+    const char *line, *end;
+
+    for (line = run->output->str + run->read; (end = strchr(line, '\n')); line = end + 1) {
+        g_autoptr(JsonNode) node = vt_json_parse(line, (gsize)(end - line), NULL);
+        gint64 number = vt_json_int_or(node, "id", -1);
+
+        if (number >= 0 && number < (gint64)run->replies->len && !run->replies->pdata[number]) {
+            JsonNode *value = json_object_get_member(json_node_get_object(node), "return");
+
+            run->n_answered++;
+            run->replies->pdata[number] = value ? json_node_copy(value) : NULL;
+        }
+    }
+    run->read = (gsize)(line - run->output->str);
+}
+
 static gboolean
 probe_run_collect(ProbeRun *run, const char *binary, GError **error)
 {
-    while (run->out >= 0 || run->err >= 0) {
+    while (run->n_answered < run->replies->len && run->out >= 0) {
         struct pollfd fds[] = { { run->out, POLLIN, 0 }, { run->err, POLLIN, 0 } };
         gint64 left_ms = (run->deadline_us - g_get_monotonic_time()) / 1000;
         gboolean overflow = FALSE, ignored = FALSE;
@@ -125,15 +142,22 @@ probe_run_collect(ProbeRun *run, const char *binary, GError **error)
                 _("the emulator '%s' did not answer in time; run it with '-version' to see why"), binary);
         if (poll(fds, G_N_ELEMENTS(fds), (int)MIN(left_ms, 1000)) < 0 && errno != EINTR)
             return vt_error_set_errno(error, errno, "cannot poll the emulator '%s'", binary);
-        if (fds[0].revents)
-            probe_run_drain(&run->out, run->output, PROBE_OUTPUT_MAX, &overflow);
         if (fds[1].revents)
             probe_run_drain(&run->err, run->errors, PROBE_STDERR_MAX, &ignored);
+        if (fds[0].revents)
+            probe_run_drain(&run->out, run->output, PROBE_OUTPUT_MAX, &overflow);
         if (overflow)
             return vt_error_set(error, VT_ERROR_OPERATION_FAILED, _("the emulator '%s' answers without end"),
                                 binary);
+        probe_run_understand(run);
     }
-    return TRUE;
+    if (run->n_answered == run->replies->len)
+        return TRUE;
+    /* Its output is closed: the reason is still on its way. */
+    while (probe_run_drain(&run->err, run->errors, PROBE_STDERR_MAX, &(gboolean){ FALSE }))
+        continue;
+    return vt_error_set(error, VT_ERROR_OPERATION_FAILED,
+                        _("the emulator '%s' ended without answering QMP commands"), binary);
 }
 
 static void
@@ -143,66 +167,29 @@ probe_run_unref_node(gpointer node)
         json_node_unref(node);
 }
 
-static GPtrArray *
-probe_run_replies(GString *output, gsize n_commands, gsize *n_answered)
-{
-    g_autoptr(GPtrArray) replies = g_ptr_array_new_with_free_func(probe_run_unref_node);
-    g_auto(GStrv) lines = g_strsplit(output->str, "\n", -1);
-    gsize i;
-
-    g_ptr_array_set_size(replies, (gint)n_commands);
-    *n_answered = 0;
-    for (i = 0; lines[i]; i++) {
-        g_autoptr(JsonNode) node = vt_json_parse(lines[i], strlen(lines[i]), NULL);
-        JsonObject *object = node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
-        JsonNode *id = object ? json_object_get_member(object, "id") : NULL;
-        gint64 number;
-
-        if (!id || !JSON_NODE_HOLDS_VALUE(id) || json_node_get_value_type(id) != G_TYPE_INT64)
-            continue;
-        number = json_node_get_int(id);
-        if (number < 0 || (gsize)number >= n_commands || replies->pdata[number])
-            continue;
-        (*n_answered)++;
-        if (json_object_has_member(object, "return"))
-            replies->pdata[number] = json_node_copy(json_object_get_member(object, "return"));
-    }
-    return g_steal_pointer(&replies);
-}
-
 GPtrArray *
 vt_probe_run(const char *binary, const char *const *commands, guint timeout_ms, GError **error)
 {
     g_autoptr(GString) output = g_string_new(NULL);
     g_autoptr(GString) errors = g_string_new(NULL);
-    g_autoptr(GPtrArray) replies = NULL;
-    ProbeRun run = { .in = -1, .out = -1, .err = -1, .output = output, .errors = errors };
-    gsize n_commands = g_strv_length((char **)commands), n_answered = 0;
+    g_autoptr(GPtrArray) replies = g_ptr_array_new_with_free_func(probe_run_unref_node);
+    ProbeRun run = { .in = -1, .out = -1, .err = -1, .output = output, .errors = errors, .replies = replies };
     gboolean ok;
 
+    g_ptr_array_set_size(replies, (gint)g_strv_length((char **)commands));
     run.deadline_us = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
     if (!probe_run_start(&run, binary, error))
         return NULL;
     ok = probe_run_send(&run, commands, error) && probe_run_collect(&run, binary, error);
-    if (!ok)
-        run.deadline_us = 0;
-    probe_run_close(&run.in);
-    probe_run_close(&run.out);
-    probe_run_close(&run.err);
-    probe_run_reap(&run);
-
+    probe_run_end(&run);
+    if (ok)
+        return g_steal_pointer(&replies);
     g_strstrip(errors->str);
-    if (!ok) {
-        if (*errors->str)
-            g_prefix_error(error, "%s: ", errors->str);
-        return NULL;
+    if (*errors->str && error && *error) {
+        g_autofree char *message = g_strdup_printf("%s: %s", (*error)->message, errors->str);
+
+        g_free((*error)->message);
+        (*error)->message = g_steal_pointer(&message);
     }
-    replies = probe_run_replies(output, n_commands, &n_answered);
-    if (n_answered < n_commands) {
-        vt_error_set(error, VT_ERROR_OPERATION_FAILED,
-                     _("the emulator '%s' does not answer QMP commands: %s"), binary,
-                     *errors->str ? errors->str : _("it wrote nothing to stderr"));
-        return NULL;
-    }
-    return g_steal_pointer(&replies);
+    return NULL;
 }

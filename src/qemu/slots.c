@@ -6,9 +6,8 @@
  * device on a pcie-to-pci-bridge that itself sits in a root port. Root ports share slots of pcie.0: eight
  * functions a slot, from slot 1 on. On pc everything sits on pci.0.
  *
- * Two passes. The first only counts: it walks the devices in order and adds a controller whenever one is
- * missing. The second has all controllers and gives out addresses in the same order: first what is on
- * pcie.0, bridges before devices, each device the first free slot that fits it. The order of devices is
+ * Addresses are given out in a fixed order, each device the first free slot that fits it. Whenever there is
+ * none a controller is added and it starts again, so that bridges always come before devices. The order is
  * libvirt's: PCI controllers, emulated interfaces, other controllers, disks, host devices, balloon, random
  * number generators, watchdogs, inputs. A definition that comes without any PCI controller gets one spare
  * root port, so that something can be plugged in later.
@@ -27,10 +26,10 @@
 #define SLOTS_BUS_MAX 255 /* highest bus number, and highest chassis number */
 
 typedef enum {
-    SLOTS_PLACE_PORT,     /* a root port: on pcie.0 */
-    SLOTS_PLACE_PCIE,     /* in a root port of its own */
-    SLOTS_PLACE_PCI,      /* a conventional slot */
-    SLOTS_PLACE_ANY_PORT, /* in a root port, hot-pluggable or not */
+    SLOTS_PLACE_PORT,      /* a root port: on pcie.0 */
+    SLOTS_PLACE_PCIE,      /* in a root port of its own */
+    SLOTS_PLACE_PLUGGABLE, /* likewise, and one that can be unplugged */
+    SLOTS_PLACE_PCI,       /* a conventional slot */
 } SlotsPlace;
 
 typedef struct {
@@ -148,6 +147,13 @@ slots_list_controllers(Slots *slots, gboolean pci)
     }
 }
 
+/* A transient is unplugged sooner or later. */
+static SlotsPlace
+slots_teamed_place(const VtTeaming *teaming)
+{
+    return teaming->type == VT_TEAMING_TRANSIENT ? SLOTS_PLACE_PLUGGABLE : SLOTS_PLACE_PCIE;
+}
+
 static void
 slots_list_nets(Slots *slots, gboolean host)
 {
@@ -158,7 +164,8 @@ slots_list_nets(Slots *slots, gboolean host)
 
         if ((net->type == VT_NET_HOSTDEV) == host)
             slots_add_item(slots, "interface", &net->info,
-                           vt_slots_net_is_pcie(net) ? SLOTS_PLACE_PCIE : SLOTS_PLACE_PCI, NULL);
+                           vt_slots_net_is_pcie(net) ? slots_teamed_place(&net->teaming) : SLOTS_PLACE_PCI,
+                           NULL);
     }
 }
 
@@ -182,7 +189,7 @@ slots_list_others(Slots *slots)
         VtInputDef *input = def->inputs->pdata[i];
 
         if (g_strcmp0(input->bus, "virtio") == 0)
-            slots_add_item(slots, "input", &input->info, SLOTS_PLACE_ANY_PORT, NULL);
+            slots_add_item(slots, "input", &input->info, SLOTS_PLACE_PCIE, NULL);
     }
 }
 
@@ -203,9 +210,11 @@ slots_list(Slots *slots)
             slots_add_item(slots, "disk", &disk->info, SLOTS_PLACE_PCIE, NULL);
     }
     slots_list_nets(slots, TRUE);
-    for (i = 0; i < def->hostdevs->len; i++)
-        slots_add_item(slots, "hostdev", &((VtHostdevDef *)def->hostdevs->pdata[i])->info, SLOTS_PLACE_PCIE,
-                       NULL);
+    for (i = 0; i < def->hostdevs->len; i++) {
+        VtHostdevDef *hostdev = def->hostdevs->pdata[i];
+
+        slots_add_item(slots, "hostdev", &hostdev->info, slots_teamed_place(&hostdev->teaming), NULL);
+    }
     slots_list_others(slots);
 }
 
@@ -335,7 +344,7 @@ slots_reserve(Slots *slots, const SlotsItem *item)
     return TRUE;
 }
 
-/* ---- first pass: count and add controllers ---- */
+/* ---- buses that are missing ---- */
 
 static int
 slots_max_bus(const Slots *slots)
@@ -389,62 +398,7 @@ slots_fill_gaps(Slots *slots)
     return TRUE;
 }
 
-/* Free places by the devices' addresses: whole root ports, and conventional slots. */
-static void
-slots_count_free(const Slots *slots, guint *ports, guint *fixed_ports, guint *conventional)
-{
-    guint i, slot;
-
-    *ports = *fixed_ports = *conventional = 0;
-    for (i = 0; i <= SLOTS_BUS_MAX; i++) {
-        const SlotsBus *bus = &slots->buses[i];
-
-        if (bus->kind == SLOTS_BUS_ROOT_PORT && !bus->functions[0])
-            (*(bus->hotplug ? ports : fixed_ports))++;
-        if (bus->kind == SLOTS_BUS_PCI_ROOT || bus->kind == SLOTS_BUS_PCIE_TO_PCI)
-            for (slot = slots_bus_kinds[bus->kind].first_slot; slot <= slots_bus_kinds[bus->kind].last_slot;
-                 slot++)
-                *conventional += !bus->functions[slot];
-    }
-}
-
-static gboolean
-slots_grow(Slots *slots)
-{
-    int first = slots_max_bus(slots), next = first;
-    guint ports, fixed_ports, conventional, i;
-
-    /* pc has the one bus; whoever finds no slot there says so. */
-    if (slots->machine != VT_SLOTS_MACHINE_Q35)
-        return TRUE;
-    slots_count_free(slots, &ports, &fixed_ports, &conventional);
-    for (i = 0; i < slots->items->len; i++) {
-        const SlotsItem *item = &g_array_index(slots->items, SlotsItem, i);
-
-        if (item->info->address.type == VT_ADDRESS_PCI || item->place == SLOTS_PLACE_PORT)
-            continue;
-        if (item->place == SLOTS_PLACE_PCI) {
-            if (!conventional) {
-                if (!slots_add_bus(slots, ++next, SLOTS_BUS_ROOT_PORT) ||
-                    !slots_add_bus(slots, ++next, SLOTS_BUS_PCIE_TO_PCI))
-                    return FALSE;
-                conventional = 31;
-            }
-            conventional--;
-        } else if (item->place == SLOTS_PLACE_ANY_PORT && fixed_ports && !ports) {
-            fixed_ports--;
-        } else if (ports) {
-            ports--;
-        } else if (!slots_add_bus(slots, ++next, SLOTS_BUS_ROOT_PORT)) {
-            return FALSE;
-        }
-    }
-    if (first == 0 && next > 0 && !ports)
-        return slots_add_bus(slots, ++next, SLOTS_BUS_ROOT_PORT);
-    return TRUE;
-}
-
-/* ---- second pass: addresses ---- */
+/* ---- addresses ---- */
 
 static gboolean
 slots_find_on(const SlotsBus *bus, SlotsPlace place, VtPciAddress *address)
@@ -473,9 +427,9 @@ slots_bus_fits(const SlotsBus *bus, SlotsPlace place)
     case SLOTS_PLACE_PORT:
         return bus->kind == SLOTS_BUS_PCIE_ROOT;
     case SLOTS_PLACE_PCIE:
-        return bus->kind == SLOTS_BUS_ROOT_PORT && bus->hotplug;
-    case SLOTS_PLACE_ANY_PORT:
         return bus->kind == SLOTS_BUS_ROOT_PORT;
+    case SLOTS_PLACE_PLUGGABLE:
+        return bus->kind == SLOTS_BUS_ROOT_PORT && bus->hotplug;
     case SLOTS_PLACE_PCI:
         return bus->kind == SLOTS_BUS_PCI_ROOT || bus->kind == SLOTS_BUS_PCIE_TO_PCI;
     }
@@ -504,9 +458,61 @@ slots_place_item(Slots *slots, const SlotsItem *item)
         item->info->address.pci = address;
         return TRUE;
     }
+    return FALSE;
+}
+
+static gboolean
+slots_no_place(Slots *slots, const SlotsItem *item)
+{
     return vt_parse_problem(
         slots->ctx, VT_ERROR_CONFIG_UNSUPPORTED, item->element, item->info->line,
         _("no PCI slot is left for it; leave out addresses, or use machine='q35', which has enough"));
+}
+
+/* Give all an address, or none: then @missing is the first for which there was no slot. */
+static gboolean
+slots_place_all(Slots *slots, const SlotsItem **missing)
+{
+    g_autoptr(GPtrArray) placed = g_ptr_array_new();
+    guint i, j;
+
+    for (i = 0; i < slots->items->len; i++) {
+        const SlotsItem *item = &g_array_index(slots->items, SlotsItem, i);
+
+        if (item->info->address.type == VT_ADDRESS_PCI)
+            continue;
+        if (!slots_place_item(slots, item)) {
+            for (j = 0; j < placed->len; j++)
+                ((VtDeviceInfo *)placed->pdata[j])->address.type = VT_ADDRESS_NONE;
+            *missing = item;
+            return FALSE;
+        }
+        g_ptr_array_add(placed, item->info);
+    }
+    return TRUE;
+}
+
+static gboolean
+slots_grow(Slots *slots, const SlotsItem *missing)
+{
+    int next = slots_max_bus(slots) + 1;
+
+    if (slots->machine != VT_SLOTS_MACHINE_Q35 || missing->place == SLOTS_PLACE_PORT)
+        return slots_no_place(slots, missing);
+    if (!slots_add_bus(slots, next, SLOTS_BUS_ROOT_PORT))
+        return FALSE;
+    return missing->place != SLOTS_PLACE_PCI || slots_add_bus(slots, next + 1, SLOTS_BUS_PCIE_TO_PCI);
+}
+
+static gboolean
+slots_has_free_port(const Slots *slots)
+{
+    guint i;
+
+    for (i = 0; i <= SLOTS_BUS_MAX; i++)
+        if (slots_bus_fits(&slots->buses[i], SLOTS_PLACE_PLUGGABLE) && !slots->buses[i].functions[0])
+            return TRUE;
+    return FALSE;
 }
 
 /* Function 0 of a slot with companions has to say so, else QEMU refuses them and the guest never looks. */
@@ -633,11 +639,28 @@ slots_check_root(Slots *slots)
                             root->model ? root->model : "");
 }
 
+/* Add controllers until everything has its place. */
+static gboolean
+slots_settle(Slots *slots)
+{
+    const SlotsItem *missing = NULL;
+
+    for (;;) {
+        slots_list(slots);
+        if (!slots_reserve_all(slots))
+            return FALSE;
+        if (slots_place_all(slots, &missing))
+            return TRUE;
+        if (!slots_grow(slots, missing))
+            return FALSE;
+    }
+}
+
 gboolean
 vt_slots_assign(VtParseContext *ctx, VtDomainDef *def)
 {
     g_autoptr(Slots) slots = slots_new(ctx, def);
-    guint i;
+    int first;
 
     /* Which machine types there are is validate's to say. */
     if (slots->machine == VT_SLOTS_MACHINE_OTHER)
@@ -647,20 +670,13 @@ vt_slots_assign(VtParseContext *ctx, VtDomainDef *def)
     slots_fix_chipset(slots);
     slots_list(slots);
     slots_make_buses(slots);
-    if (!slots_check_root(slots) || !slots_fill_gaps(slots))
+    first = slots_max_bus(slots);
+    if (!slots_check_root(slots) || !slots_fill_gaps(slots) || !slots_settle(slots))
         return FALSE;
-    slots_list(slots);
-    if (!slots_reserve_all(slots) || !slots_grow(slots))
+    /* Nobody cared for ports yet: one more, so that something can be plugged in later. */
+    if (first == 0 && slots_max_bus(slots) > 0 && !slots_has_free_port(slots) &&
+        (!slots_add_bus(slots, slots_max_bus(slots) + 1, SLOTS_BUS_ROOT_PORT) || !slots_settle(slots)))
         return FALSE;
-    slots_list(slots);
-    if (!slots_reserve_all(slots))
-        return FALSE;
-    for (i = 0; i < slots->items->len; i++) {
-        const SlotsItem *item = &g_array_index(slots->items, SlotsItem, i);
-
-        if (item->info->address.type != VT_ADDRESS_PCI && !slots_place_item(slots, item))
-            return FALSE;
-    }
     slots_set_targets(def);
     vt_imply_serial_ports(def);
     vt_imply_usb_ports(def);
@@ -674,7 +690,7 @@ vt_slots_assign_one(const VtDomainDef *def, VtDeviceInfo *info, GError **error)
     VtParseContext ctx = { .problems = problems };
     g_autoptr(VtDomainDef) copy = vt_domain_def_copy(def);
     g_autoptr(Slots) slots = slots_new(&ctx, copy);
-    SlotsItem item = { .element = "devices", .info = info, .place = SLOTS_PLACE_PCIE };
+    SlotsItem item = { .element = "devices", .info = info, .place = SLOTS_PLACE_PLUGGABLE };
     gboolean ok;
 
     if (slots->machine == VT_SLOTS_MACHINE_PC)
@@ -682,7 +698,9 @@ vt_slots_assign_one(const VtDomainDef *def, VtDeviceInfo *info, GError **error)
     slots_list(slots);
     slots_reserve_all(slots);
     g_ptr_array_set_size(problems, 0);
-    ok = info->address.type == VT_ADDRESS_PCI ? slots_reserve(slots, &item) : slots_place_item(slots, &item);
+    ok = info->address.type == VT_ADDRESS_PCI
+             ? slots_reserve(slots, &item)
+             : slots_place_item(slots, &item) || slots_no_place(slots, &item);
     if (!ok)
         return vt_error_set(error, VT_ERROR_OPERATION_FAILED, "%s", ((GError *)problems->pdata[0])->message);
     return TRUE;

@@ -102,6 +102,13 @@ validate_cpu(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *caps
 
 /* ---- devices ---- */
 
+/* "ahci" is another name of a type that the list has only by its own. */
+static gboolean
+validate_has_device(const VtQemuCaps *caps, const char *driver)
+{
+    return vt_qemu_caps_has_device(caps, g_str_equal(driver, "ahci") ? "ich9-ahci" : driver);
+}
+
 static void
 validate_controllers(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *caps)
 {
@@ -119,7 +126,7 @@ validate_controllers(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCa
         if (!driver)
             vt_parse_problem(ctx, VT_ERROR_CONFIG_UNSUPPORTED, "controller", controller->info.line,
                              _("model='%s' is not supported"), model);
-        else if (!vt_qemu_caps_has_device(caps, driver))
+        else if (!validate_has_device(caps, driver))
             vt_parse_problem(ctx, VT_ERROR_CONFIG_UNSUPPORTED, "controller", controller->info.line,
                              _("'%s' has no device '%s' for model='%s'"), caps->binary, driver, model);
         else if (!validate_is_q35(def) && controller->type == VT_CONTROLLER_PCI &&
