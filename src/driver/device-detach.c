@@ -291,6 +291,7 @@ device_detach_check(VtDomain *domain, const char *alias, GError **error)
     if (!vt_device_find_alias(rest, alias, &found, &index))
         return vt_error_set(error, VT_ERROR_NO_DEVICE, _("no device found with alias %s"), alias);
     g_ptr_array_remove_index(vt_device_find_list(rest, &found), index);
+    vt_device_find_drop_policies(rest);
     return vt_validate_first(rest, error);
 }
 

@@ -236,3 +236,16 @@ vt_device_find_alias(const VtDomainDef *def, const char *alias, VtDevice *found,
     }
     return FALSE;
 }
+
+void
+vt_device_find_drop_policies(VtDomainDef *def)
+{
+    for (guint i = def->team_policies->len; i > 0; i--) {
+        const VtTeamPolicy *policy = g_ptr_array_index(def->team_policies, i - 1);
+        VtDevice found;
+        guint index = 0;
+
+        if (!vt_device_find_alias(def, policy->persistent, &found, &index))
+            g_ptr_array_remove_index(def->team_policies, i - 1);
+    }
+}

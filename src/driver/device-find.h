@@ -44,3 +44,11 @@ gboolean vt_device_find(const VtDomainDef *def, const VtDevice *device, gboolean
  * Return: FALSE when there is none.
  */
 gboolean vt_device_find_alias(const VtDomainDef *def, const char *alias, VtDevice *found, guint *index);
+
+/**
+ * vt_device_find_drop_policies - forget the policies of teams whose persistent leg is not plugged just now
+ * @def: a copy of a live definition, about to be judged
+ *
+ * They stay in the metadata for when it comes back, and must not keep other devices from coming and going.
+ */
+void vt_device_find_drop_policies(VtDomainDef *def);

@@ -108,6 +108,7 @@ device_live_complete(LiveAttach *run, const VtDevice *device, GError **error)
     if (!caps || !vt_slots_assign_one(domain->live, info, error))
         return FALSE;
     vt_postparse_domain(run->next);
+    vt_device_find_drop_policies(run->next);
     if (!vt_validate_first(run->next, error))
         return FALSE;
     controllers = run->next->controllers->len;

@@ -2,6 +2,10 @@
 #include "qemu/argv-ctx.h"
 
 #include "qemu/alias.h"
+#include "qemu/hotplug.h"
+#include "util/json.h"
+
+#define ARGV_CTX_JSON_DEVICE 6002000 /* QEMU 6.2 */
 
 void
 vt_argv_ctx_add(VtArgvBuild *build, const char *option, const char *value)
@@ -9,6 +13,24 @@ vt_argv_ctx_add(VtArgvBuild *build, const char *option, const char *value)
     g_ptr_array_add(build->args, g_strdup(option));
     if (value)
         g_ptr_array_add(build->args, g_strdup(value));
+}
+
+gboolean
+vt_argv_ctx_add_nic(VtArgvBuild *build, const char *device, gboolean primary, GError **error)
+{
+    g_autoptr(JsonNode) args = NULL;
+    g_autofree char *json = NULL;
+
+    if (!primary || build->ctx->standalone || build->caps->version < ARGV_CTX_JSON_DEVICE) {
+        vt_argv_ctx_add(build, "-device", device);
+        return TRUE;
+    }
+    args = vt_hotplug_args(device, error);
+    if (!args)
+        return FALSE;
+    json = vt_json_to_string(args);
+    vt_argv_ctx_add(build, "-device", json);
+    return TRUE;
 }
 
 void

@@ -41,6 +41,21 @@ void vt_argv_ctx_add(VtArgvBuild *build, const char *option, const char *value);
 /** Append an option whose value is @opts, which is gone then. */
 void vt_argv_ctx_add_opts(VtArgvBuild *build, const char *option, VtOpts *opts);
 
+/**
+ * vt_argv_ctx_add_nic - append -device of a NIC
+ * @build:   the command line
+ * @device:  value of -device
+ * @primary: it has failover_pair_id=
+ * @error:   (out) INTERNAL when @device is malformed
+ *
+ * QEMU keeps the id of a primary given as key=value reserved for good, since the device was hidden when that was
+ * read: once unplugged it could never be plugged again ("Duplicate ID"). Given as JSON it can, so what really runs
+ * says it so, from QEMU 6.2 on; command lines for people stay as people write them.
+ * Return: FALSE with @error set.
+ * Source: measured with QEMU 7.2; its softmmu/vl.c, qdev-monitor.c.
+ */
+gboolean vt_argv_ctx_add_nic(VtArgvBuild *build, const char *device, gboolean primary, GError **error);
+
 /** bus= and addr= (and multifunction=on) of a PCI device; nothing for one without a PCI address. */
 void vt_argv_ctx_pci(VtOpts *opts, const VtDomainDef *def, const VtDeviceInfo *info);
 

@@ -39,7 +39,9 @@ argv_hostdev_nets(VtArgvBuild *build, GError **error)
                   "the guest starts"),
                 net->info.alias);
         device = vt_argv_hostdev_vfio(build->def, &net->host, &net->info, &net->teaming);
-        vt_argv_ctx_add(build, "-device", device);
+        if (!vt_argv_ctx_add_nic(build, device, vt_argv_net_pair_id(build->def, &net->teaming) != NULL,
+                                 error))
+            return FALSE;
     }
     return TRUE;
 }
@@ -56,7 +58,9 @@ vt_argv_hostdev_all(VtArgvBuild *build, GError **error)
         g_autofree char *device =
             vt_argv_hostdev_vfio(build->def, &hostdev->host, &hostdev->info, &hostdev->teaming);
 
-        vt_argv_ctx_add(build, "-device", device);
+        if (!vt_argv_ctx_add_nic(build, device, vt_argv_net_pair_id(build->def, &hostdev->teaming) != NULL,
+                                 error))
+            return FALSE;
     }
     return TRUE;
 }

@@ -157,8 +157,7 @@ argv_net_one(VtArgvBuild *build, const VtNetDef *net, guint place, GError **erro
         return FALSE;
     vt_opts_addf(opts, "id", "host%s", net->info.alias);
     vt_argv_ctx_add_opts(build, "-netdev", g_steal_pointer(&opts));
-    vt_argv_ctx_add(build, "-device", device);
-    return TRUE;
+    return vt_argv_ctx_add_nic(build, device, vt_argv_net_pair_id(build->def, &net->teaming) != NULL, error);
 }
 
 gboolean

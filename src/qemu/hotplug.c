@@ -478,8 +478,10 @@ hotplug_step_device(VtSeq *seq, gpointer data, GError **error)
 static void
 hotplug_undo_device_answered(VtHotplug *op, const GError *error)
 {
-    if (error) /* else DEVICE_DELETED ends the wait */
-        hotplug_undo_answered(op, error);
+    if (!error)
+        return; /* DEVICE_DELETED ends the wait */
+    /* Where device_add itself was refused there is nothing to take back. */
+    hotplug_undo_answered(op, strstr(error->message, "(DeviceNotFound)") ? NULL : error);
 }
 
 static VtStepResult
