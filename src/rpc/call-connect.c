@@ -209,6 +209,14 @@ vt_call_connect_node_info(VtCall *call)
     vt_call_return(call, &ret);
 }
 
+void
+vt_call_connect_security_model(VtCall *call)
+{
+    VtProtoSecurityModel ret = { .model = (char *)"none", .doi = (char *)"0" };
+
+    vt_call_return(call, &ret);
+}
+
 static void
 connect_return_document(VtCall *call, char *text, GError *error)
 {

@@ -20,6 +20,7 @@ void vt_call_connect_uri(VtCall *call);
 void vt_call_connect_max_vcpus(VtCall *call);
 void vt_call_connect_is_secure(VtCall *call);
 void vt_call_connect_node_info(VtCall *call);
+void vt_call_connect_security_model(VtCall *call);
 void vt_call_connect_capabilities(VtCall *call);
 void vt_call_connect_domain_capabilities(VtCall *call);
 void vt_call_connect_xml_to_native(VtCall *call);

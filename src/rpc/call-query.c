@@ -515,6 +515,15 @@ vt_call_query_dom_none(VtCall *call)
 }
 
 void
+vt_call_query_security_label(VtCall *call)
+{
+    VtProtoSecurityLabel ret = { .label = (char *)"" };
+
+    if (query_domain(call) != NULL)
+        vt_call_return(call, &ret);
+}
+
+void
 vt_call_query_dom_flags_none(VtCall *call)
 {
     if (vt_call_domain(call, &((const VtProtoDomFlags *)vt_call_args(call))->dom) != NULL)

@@ -32,7 +32,9 @@ void vt_call_query_all_stats(VtCall *call);
 void vt_call_query_job_info(VtCall *call);
 void vt_call_query_job_stats(VtCall *call);
 
-/** "None" about a domain that must exist: saved images, snapshots, messages, security labels. */
+void vt_call_query_security_label(VtCall *call);
+
+/** "None" about a domain that must exist: saved images, snapshots, messages. */
 void vt_call_query_dom_none(VtCall *call);
 void vt_call_query_dom_flags_none(VtCall *call);
 void vt_call_query_dom_max_none(VtCall *call);

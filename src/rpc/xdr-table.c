@@ -156,6 +156,8 @@ xdr_chars_decode(VtXdrReader *reader, guint max, gboolean fixed)
     g_autoptr(GString) text = g_string_new(NULL);
     gboolean ended = FALSE;
 
+    if (n == 0)
+        return NULL;
     for (guint32 i = 0; i < n && !reader->failed; i++) {
         char c = (char)(guint8)vt_xdr_read_u32(reader);
 
@@ -170,7 +172,7 @@ static void
 xdr_chars_encode(VtXdrWriter *writer, const char *text, guint max, gboolean fixed)
 {
     gsize length = text == NULL ? 0 : strlen(text);
-    gsize n = fixed ? max : length == 0 ? 0 : length + 1;
+    gsize n = fixed ? max : text == NULL ? 0 : length + 1;
 
     if (length >= max) {
         writer->failed = TRUE;

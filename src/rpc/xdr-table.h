@@ -9,7 +9,7 @@
  *   STRING       char *                 count, bytes, padding
  *   OPAQUE       GBytes *               count, bytes, padding (NULL: none)
  *   UUID         VtUuid                 16 bytes
- *   CHARS        char *                 count, then one unit a character, the NUL counted ("" is count 0)
+ *   CHARS        char *                 count, then one unit a character, the NUL counted (NULL: none)
  *   CHARS_FIXED  char *                 exactly .max units, one a character, padded with zeros
  *   PARAMS       VtTypedParams *        count, then field, type, value of each (NULL: none)
  *   STRUCT       the struct itself      its fields
