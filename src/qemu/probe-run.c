@@ -10,9 +10,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <glib-unix.h>
 #include "util/i18n.h"
 #include "util/json.h"
 
@@ -50,6 +50,7 @@ probe_run_end(ProbeRun *run)
     g_spawn_close_pid(run->pid);
 }
 
+/* Its input is a socket, as writing to a pipe that nobody reads any more would be a signal for the whole process. */
 static gboolean
 probe_run_start(ProbeRun *run, const char *binary, GError **error)
 {
@@ -58,17 +59,25 @@ probe_run_start(ProbeRun *run, const char *binary, GError **error)
                            "stdio",      NULL };
     g_auto(GStrv) envp = g_environ_setenv(g_get_environ(), "LC_ALL", "C", TRUE);
     g_autoptr(GError) local = NULL;
+    int pair[2];
 
-    if (!g_spawn_async_with_pipes(NULL, (char **)argv, envp, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &run->pid,
-                                  &run->in, &run->out, &run->err, &local))
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return vt_error_set_errno(error, errno, "cannot make a socket for the emulator '%s'", binary);
+    if (!g_spawn_async_with_pipes_and_fds(NULL, argv, (const char *const *)envp, G_SPAWN_DO_NOT_REAP_CHILD,
+                                          NULL, NULL, pair[1], -1, -1, NULL, NULL, 0, &run->pid, NULL,
+                                          &run->out, &run->err, &local)) {
+        close(pair[0]);
+        close(pair[1]);
         return vt_error_set(error, VT_ERROR_SYSTEM, _("cannot start the emulator '%s': %s"), binary,
                             local->message);
-    g_unix_set_fd_nonblocking(run->in, TRUE, NULL);
+    }
+    close(pair[1]);
+    run->in = pair[0];
     return TRUE;
 }
 
 static gboolean
-probe_run_send(ProbeRun *run, const char *const *commands, GError **error)
+probe_run_send(ProbeRun *run, const char *binary, const char *const *commands, GError **error)
 {
     g_autoptr(GString) text = g_string_new("{\"execute\":\"qmp_capabilities\",\"id\":\"caps\"}\n");
     gsize i;
@@ -82,9 +91,10 @@ probe_run_send(ProbeRun *run, const char *const *commands, GError **error)
         g_string_append_printf(text, "{\"id\":%" G_GSIZE_FORMAT ",%s\n", i, body + 1);
     }
 
-    /* A binary that is no QEMU may have closed its input; that is found out from its output. */
-    if (write(run->in, text->str, text->len) != (gssize)text->len && errno != EPIPE)
-        return vt_error_set_errno(error, errno, "cannot write to the emulator");
+    /* A binary that is no QEMU may be gone already; what it wrote will say so. */
+    if (send(run->in, text->str, text->len, MSG_NOSIGNAL | MSG_DONTWAIT) != (gssize)text->len &&
+        errno != EPIPE)
+        return vt_error_set_errno(error, errno, _("cannot write to the emulator '%s'"), binary);
     return TRUE;
 }
 
@@ -180,7 +190,7 @@ vt_probe_run(const char *binary, const char *const *commands, guint timeout_ms, 
     run.deadline_us = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
     if (!probe_run_start(&run, binary, error))
         return NULL;
-    ok = probe_run_send(&run, commands, error) && probe_run_collect(&run, binary, error);
+    ok = probe_run_send(&run, binary, commands, error) && probe_run_collect(&run, binary, error);
     probe_run_end(&run);
     if (ok)
         return g_steal_pointer(&replies);
