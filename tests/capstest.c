@@ -258,7 +258,8 @@ test_what_is_no_qemu_says_why(void)
         { "#!/bin/sh\nexit 0\n", VT_ERROR_OPERATION_FAILED, "without answering" },
         { "#!/bin/sh\nexec sleep 60\n", VT_ERROR_TIMEOUT, "in time" },
         { "#!/no/such/interpreter\n", VT_ERROR_SYSTEM, "cannot start" },
-        { "#!/bin/sh\nexec yes '{\"id\": 99}'\n", VT_ERROR_OPERATION_FAILED, "without end" },
+        { "#!/bin/sh\nexec yes \"$(head -c 60000 /dev/zero | tr '\\0' x)\"\n", VT_ERROR_OPERATION_FAILED,
+          "without end" },
     };
     static const char *const commands[] = { "{\"execute\":\"query-version\"}", NULL };
     g_autofree char *dir = g_dir_make_tmp("vt-caps-XXXXXX", NULL), *path = NULL;
