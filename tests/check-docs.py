@@ -11,7 +11,8 @@ import csource
 SELF_EVIDENT = re.compile(r"_(free|copy|ref|unref|equal|quark|new|clear)$|^vt_(typed_params_add|xdr_write)_")
 PARAM = re.compile(r"^[ \t]*(?:/\*\*)?[ \t]*\*?[ \t]*@(\w+|\.\.\.):", re.M)
 TITLE = re.compile(r"/\*\*\s*\*\s*(vt_\w+|Vt\w+)\s+-\s")
-PROMISE = re.compile(r"\b(XXX|TODO|FIXME)\b")
+# TAP's directive, as a string, is no promise of ours.
+PROMISE = re.compile(r"""(?<!['"]# )\b(XXX|TODO|FIXME)\b""")
 
 
 def check_header(name, text):

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define NETLINK_BUFFER (64 * 1024) /* the kernel's dumps come in pieces of at most 32 KiB */
+#define NETLINK_BUFFER (256 * 1024) /* a PF with 127 VFs answers in one message */
 
 struct _VtNetlink {
     VtFd fd;
