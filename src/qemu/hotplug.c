@@ -267,7 +267,7 @@ static void
 hotplug_undo_answered(VtHotplug *op, const GError *error)
 {
     if (error)
-        vt_log_warning("%s: %s", op->alias, error->message);
+        vt_log_info("%s: %s", op->alias, error->message);
     vt_seq_step_done(op->seq);
 }
 
@@ -449,7 +449,7 @@ static void
 hotplug_remove_answered(VtHotplug *op, const GError *error)
 {
     if (error)
-        vt_log_warning("%s: %s", op->alias ? op->alias : "", error->message);
+        vt_log_info("%s: %s", op->alias ? op->alias : "", error->message);
     if (hotplug_remove_next(op) == VT_STEP_DONE)
         vt_seq_step_done(op->seq);
 }
