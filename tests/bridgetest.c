@@ -395,12 +395,12 @@ test_missing_interfaces(Net *net, gconstpointer unused)
 
     snapshot(net, &before);
     /* Without a primary standby works, and what needs the primary is refused. */
-    vt_bridge_set_primary(&net->backend, NULL);
+    net->backend.funcs->set_primary(net->backend.state, NULL);
     apply(&net->backend, VT_FEED_STANDBY);
     EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 0, 0);
     g_assert_false(net->backend.funcs->prepare(net->backend.state, VT_FEED_PRIMARY, &noted, &error));
     g_clear_error(&error);
-    vt_bridge_set_primary(&net->backend, net->names[PRIMARY]);
+    net->backend.funcs->set_primary(net->backend.state, net->names[PRIMARY]);
     g_assert_true(net->backend.funcs->prepare(net->backend.state, VT_FEED_PRIMARY_COPIED, &noted, &error));
     g_assert_true(noted);
     g_assert_true(net->backend.funcs->apply(net->backend.state, VT_FEED_PRIMARY_COPIED, &error));
@@ -452,7 +452,7 @@ test_life(Net *net, gconstpointer unused)
     EXPECT(net, PRIMARY, &other_mac, &guest_mac, 1, 0, 1);
     g_assert_true(net->backend.funcs->look(net->backend.state, &after));
     g_assert_cmpuint(after.frames, ==, before.frames + 1);
-    vt_bridge_set_primary(&net->backend, NULL);
+    net->backend.funcs->set_primary(net->backend.state, NULL);
     g_assert_false(net->backend.funcs->look(net->backend.state, &after));
 }
 

@@ -20,3 +20,11 @@ vt_feed_name(VtFeed feed)
 
     return name ? name : "unknown";
 }
+
+void
+vt_backend_clear(VtBackend *backend)
+{
+    if (backend->funcs)
+        backend->funcs->free(backend->state);
+    *backend = (VtBackend){ NULL, NULL };
+}

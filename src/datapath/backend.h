@@ -54,6 +54,9 @@ typedef struct {
     /** (nullable) Look for signs of life; quick, called from the main loop. FALSE: cannot see any. */
     gboolean (*look)(gpointer backend, VtLifeSigns *signs);
 
+    /** (nullable) A primary was plugged that has this interface on the host; NULL: it is gone. */
+    void (*set_primary)(gpointer backend, const char *interface);
+
     void (*free)(gpointer backend);
 } VtBackendFuncs;
 
@@ -62,3 +65,6 @@ typedef struct {
     const VtBackendFuncs *funcs;
     gpointer state;
 } VtBackend;
+
+/** Free a back end and leave NULLs in its place; what it has set on the host stays. */
+void vt_backend_clear(VtBackend *backend);

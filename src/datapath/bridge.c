@@ -395,6 +395,15 @@ bridge_look(gpointer state, VtLifeSigns *signs)
 }
 
 static void
+bridge_set_primary(gpointer state, const char *interface)
+{
+    Bridge *bridge = state;
+
+    g_free(bridge->names[VT_LEG_PRIMARY]);
+    bridge->names[VT_LEG_PRIMARY] = g_strdup(interface);
+}
+
+static void
 bridge_free(gpointer state)
 {
     Bridge *bridge = state;
@@ -412,6 +421,7 @@ static const VtBackendFuncs bridge_funcs = {
     .note = bridge_note,
     .apply = bridge_apply,
     .look = bridge_look,
+    .set_primary = bridge_set_primary,
     .free = bridge_free,
 };
 
@@ -429,15 +439,6 @@ vt_bridge_new(const VtBridgeSpec *spec, VtNetlink *netlink)
     bridge->mirror = BRIDGE_NOBODY;
     bridge->mirror_known = TRUE;
     return (VtBackend){ .funcs = &bridge_funcs, .state = bridge };
-}
-
-void
-vt_bridge_set_primary(VtBackend *backend, const char *primary)
-{
-    Bridge *bridge = backend->state;
-
-    g_free(bridge->names[VT_LEG_PRIMARY]);
-    bridge->names[VT_LEG_PRIMARY] = g_strdup(primary);
 }
 
 static gboolean

@@ -14,7 +14,7 @@
 typedef struct {
     VtMac mac;                /* of the team */
     const char *standby;      /* interface of the host, a port of a Linux bridge */
-    const char *primary;      /* (nullable) likewise; NULL: none yet, vt_bridge_set_primary() follows */
+    const char *primary;      /* (nullable) likewise; NULL: none yet, funcs->set_primary() follows */
     guint short_queue_frames; /* length of the primary's tap while the guest does not listen to it; 0: 16 */
 } VtBridgeSpec;
 
@@ -26,15 +26,6 @@ typedef struct {
  * Return: (transfer full) the back end; funcs->free() frees it.
  */
 VtBackend vt_bridge_new(const VtBridgeSpec *spec, VtNetlink *netlink);
-
-/**
- * vt_bridge_set_primary - a primary was plugged that has this interface
- * @backend: made by vt_bridge_new()
- * @primary: (nullable) name of the interface, or NULL when it is gone
- *
- * Not while an operation is under way.
- */
-void vt_bridge_set_primary(VtBackend *backend, const char *primary);
 
 /**
  * vt_bridge_from_note - a back end as a former process has left it
