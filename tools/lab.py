@@ -309,6 +309,7 @@ class Lab:
         for host in self.hosts:
             host.settings.update(settings or {})
         self.is_up = False
+        self.last_words = ''
 
     def __enter__(self):
         atexit.register(self.down)
@@ -364,18 +365,21 @@ class Lab:
         for host in self.hosts:
             remove_namespace(host.namespace)
         remove_namespace(self.namespace)
-        if not self.keep and not self.sanitizer_reports():
+        self.last_words = self.sanitizer_reports()
+        if not self.keep:
             shutil.rmtree(self.dir, ignore_errors=True)
 
     def sanitizer_reports(self):
-        """What ASan, LSan and UBSan have written so far, as one text; empty is good."""
+        """What ASan, LSan and UBSan have written and no earlier call told, as one text; empty is good."""
         text = ''
         for host in self.hosts:
             with contextlib.suppress(OSError):
                 for name in sorted(os.listdir(host.root)):
                     if name.startswith('sanitizer.'):
-                        with open(os.path.join(host.root, name), errors='replace') as f:
+                        path = os.path.join(host.root, name)
+                        with open(path, errors='replace') as f:
                             text += f.read()
+                        os.rename(path, os.path.join(host.root, 'told-' + name))
         return text
 
     def ping(self, address=GUEST_IP, rate=200):

@@ -41,7 +41,7 @@ class LabTest(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.lab.down()
-        report = cls.lab.sanitizer_reports()
+        report = cls.lab.last_words
         if report:
             raise AssertionError('the sanitizers speak: ' + report[:6000])
 
