@@ -77,8 +77,15 @@ static const Transcript transcripts[] = {
             "6100 tick -> primary primary took-over") },
     { "/datapath/handover/a-guest-without-the-driver", FALSE,
       LINES("0 guest-arrives -> arriving standby-copied", "29999 tick -> arriving standby-copied",
-            "30000 tick -> standby standby no-life", "90000 tick -> standby standby",
+            "30000 tick -> unsure standby-copied no-life", "90000 tick -> unsure standby-copied",
             "95000 primary-speaks -> settling primary-copied") },
+    { "/datapath/handover/never-seen-never-starved", FALSE,
+      LINES("0 guest-arrives -> arriving standby-copied", "100 unplug-planned -> unsure standby-copied",
+            "200 unplug-revoked -> unsure standby-copied", "90000 tick -> unsure standby-copied",
+            "90001 primary-gone -> standby standby fell-back") },
+    { "/datapath/handover/no-early-sign-no-copies", TRUE,
+      LINES("0 guest-arrives -> arriving standby", "30000 tick -> unsure standby no-life",
+            "40000 primary-stirs -> stirring standby-copied") },
     { "/datapath/handover/cancelled-before-the-eject", FALSE,
       LINES("0 guest-arrives -> arriving standby-copied", "1 primary-speaks -> settling primary-copied",
             "1001 tick -> primary primary took-over", "2000 unplug-planned -> leaving primary-copied",
@@ -97,7 +104,7 @@ static const Transcript transcripts[] = {
             "1001 tick -> primary primary took-over", "2000 guest-reset -> arriving standby-copied",
             "99000 tick -> arriving standby-copied", "99500 primary-expected -> arriving standby-copied",
             "120000 primary-expected -> arriving standby-copied", "149999 tick -> arriving standby-copied",
-            "150000 tick -> standby standby no-life") },
+            "150000 tick -> unsure standby-copied no-life") },
     { "/datapath/handover/malfunction-and-healing", FALSE,
       LINES("0 guest-arrives -> arriving standby-copied", "1 primary-speaks -> settling primary-copied",
             "1001 tick -> primary primary took-over", "2000 primary-lost -> leaving primary-copied",
@@ -171,6 +178,32 @@ test_resume(void)
     }
 }
 
+/* The document has the table as it is printed; VT_REGENERATE=1 rewrites it, and still fails. */
+static void
+test_document(void)
+{
+    static const char begin[] = "<!-- begin: printed by vt_handover_to_markdown() -->\n";
+    g_autofree char *path = g_build_filename(VT_TEST_DATA_DIR, "..", "docs", "datapath.md", NULL);
+    g_autofree char *table = vt_handover_to_markdown();
+    g_autofree char *text = NULL;
+    g_autofree char *found = NULL;
+    const char *from, *to;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    from = strstr(text, begin);
+    to = strstr(text, "<!-- end -->");
+    g_assert_true(from && to);
+    from += strlen(begin);
+    found = g_strndup(from, (gsize)(to - from));
+    if (strcmp(found, table) != 0 && g_getenv("VT_REGENERATE")) {
+        g_autofree char *head = g_strndup(text, (gsize)(from - text));
+        g_autofree char *whole = g_strconcat(head, table, to, NULL);
+
+        g_assert_true(g_file_set_contents(path, whole, -1, NULL));
+    }
+    g_assert_cmpstr(found, ==, table);
+}
+
 static void
 test_markdown(void)
 {
@@ -191,5 +224,6 @@ main(int argc, char **argv)
     g_test_add_func("/datapath/handover/random-walks-keep-the-rules", test_random_walks);
     g_test_add_func("/datapath/handover/resumes-in-every-state", test_resume);
     g_test_add_func("/datapath/handover/prints-its-table", test_markdown);
+    g_test_add_func("/datapath/handover/the-document-has-its-table", test_document);
     return g_test_run();
 }

@@ -7,7 +7,8 @@
  * opened, whether its link is up or not; to standby from the moment the primary is unregistered. The host sees
  * neither moment. But it need not: while it is not known which leg the guest takes, the host feeds both. The
  * frames on the other leg are dropped by the guest, so a copy too many costs nothing, and a copy missing costs
- * seconds. The states with copies are ARRIVING, STIRRING, SETTLING and LEAVING.
+ * seconds. The states with copies are ARRIVING, UNSURE, STIRRING, SETTLING
+ * and LEAVING.
  *
  * What must be known in the end is only when to stop:
  *
@@ -16,7 +17,8 @@
  *     queued in a NIC that is not listened to yet comes out late, as a duplicate.
  *   - "speaks": a frame came from the primary. Something in the guest sends over it, so it is open. This may be
  *     the leg's own IPv6 chatter and not yet the master's traffic, therefore SETTLING goes on with the copies.
- *   - neither, for a long time: the guest has no driver for it. It is on standby, and stays fed there.
+ *   - neither, for a long time (UNSURE): the guest has no driver for it and is on standby, or it has one and only
+ *     receives, on a back end that cannot see it stir. Both legs stay fed; it is reported.
  *
  * A guest that only receives never speaks; after it stirred, a time limit stands for the sign. Whatever the
  * guest happens to send cannot move traffic: the back end pins the guest's address to one leg and switches
@@ -40,8 +42,9 @@ const VtHandoverParams vt_handover_params_default = {
 static const char *const handover_state_names[] = {
     [VT_HANDOVER_IDLE] = "idle",         [VT_HANDOVER_READY] = "ready",
     [VT_HANDOVER_STANDBY] = "standby",   [VT_HANDOVER_ARRIVING] = "arriving",
-    [VT_HANDOVER_STIRRING] = "stirring", [VT_HANDOVER_SETTLING] = "settling",
-    [VT_HANDOVER_PRIMARY] = "primary",   [VT_HANDOVER_LEAVING] = "leaving",
+    [VT_HANDOVER_UNSURE] = "unsure",     [VT_HANDOVER_STIRRING] = "stirring",
+    [VT_HANDOVER_SETTLING] = "settling", [VT_HANDOVER_PRIMARY] = "primary",
+    [VT_HANDOVER_LEAVING] = "leaving",
 };
 VT_ENUM_TABLE(handover_state_names, VT_HANDOVER_STATE_COUNT);
 
@@ -66,8 +69,9 @@ VT_ENUM_TABLE(handover_event_names, VT_HANDOVER_EVENT_COUNT);
 static const VtFeed handover_feeds[] = {
     [VT_HANDOVER_IDLE] = VT_FEED_RELEASED,           [VT_HANDOVER_READY] = VT_FEED_READY,
     [VT_HANDOVER_STANDBY] = VT_FEED_STANDBY,         [VT_HANDOVER_ARRIVING] = VT_FEED_STANDBY_COPIED,
-    [VT_HANDOVER_STIRRING] = VT_FEED_STANDBY_COPIED, [VT_HANDOVER_SETTLING] = VT_FEED_PRIMARY_COPIED,
-    [VT_HANDOVER_PRIMARY] = VT_FEED_PRIMARY,         [VT_HANDOVER_LEAVING] = VT_FEED_PRIMARY_COPIED,
+    [VT_HANDOVER_UNSURE] = VT_FEED_STANDBY_COPIED,   [VT_HANDOVER_STIRRING] = VT_FEED_STANDBY_COPIED,
+    [VT_HANDOVER_SETTLING] = VT_FEED_PRIMARY_COPIED, [VT_HANDOVER_PRIMARY] = VT_FEED_PRIMARY,
+    [VT_HANDOVER_LEAVING] = VT_FEED_PRIMARY_COPIED,
 };
 VT_ENUM_TABLE(handover_feeds, VT_HANDOVER_STATE_COUNT);
 
@@ -82,64 +86,64 @@ static const guint8 handover_next[VT_HANDOVER_EVENT_COUNT][VT_HANDOVER_STATE_COU
     [VT_HANDOVER_GUEST_ON_STANDBY] = {
         [VT_HANDOVER_IDLE] = TO(STANDBY), [VT_HANDOVER_READY] = TO(STANDBY), [VT_HANDOVER_STANDBY] = TO(STANDBY),
     },
-    [VT_HANDOVER_GUEST_ARRIVES] = {
+    [VT_HANDOVER_GUEST_ARRIVES] = { [VT_HANDOVER_UNSURE] = TO(ARRIVING),
         [VT_HANDOVER_IDLE] = TO(ARRIVING), [VT_HANDOVER_READY] = TO(ARRIVING),
         [VT_HANDOVER_STANDBY] = TO(ARRIVING), [VT_HANDOVER_ARRIVING] = TO(ARRIVING),
     },
-    [VT_HANDOVER_GUEST_RESET] = {
+    [VT_HANDOVER_GUEST_RESET] = { [VT_HANDOVER_UNSURE] = TO(ARRIVING),
         [VT_HANDOVER_STANDBY] = TO(STANDBY), [VT_HANDOVER_ARRIVING] = TO(ARRIVING),
         [VT_HANDOVER_STIRRING] = TO(ARRIVING), [VT_HANDOVER_SETTLING] = TO(ARRIVING),
         [VT_HANDOVER_PRIMARY] = TO(ARRIVING), [VT_HANDOVER_LEAVING] = TO(LEAVING),
     },
-    [VT_HANDOVER_GUEST_LEAVES] = {
+    [VT_HANDOVER_GUEST_LEAVES] = { [VT_HANDOVER_UNSURE] = TO(READY),
         [VT_HANDOVER_READY] = TO(READY), [VT_HANDOVER_STANDBY] = TO(READY), [VT_HANDOVER_ARRIVING] = TO(READY),
         [VT_HANDOVER_STIRRING] = TO(READY), [VT_HANDOVER_SETTLING] = TO(READY), [VT_HANDOVER_PRIMARY] = TO(READY),
         [VT_HANDOVER_LEAVING] = TO(READY),
     },
-    [VT_HANDOVER_GUEST_GONE] = {
+    [VT_HANDOVER_GUEST_GONE] = { [VT_HANDOVER_UNSURE] = TO(IDLE),
         [VT_HANDOVER_IDLE] = TO(IDLE), [VT_HANDOVER_READY] = TO(IDLE), [VT_HANDOVER_STANDBY] = TO(IDLE),
         [VT_HANDOVER_ARRIVING] = TO(IDLE), [VT_HANDOVER_STIRRING] = TO(IDLE), [VT_HANDOVER_SETTLING] = TO(IDLE),
         [VT_HANDOVER_PRIMARY] = TO(IDLE), [VT_HANDOVER_LEAVING] = TO(IDLE),
     },
-    [VT_HANDOVER_PRIMARY_EXPECTED] = {
+    [VT_HANDOVER_PRIMARY_EXPECTED] = { [VT_HANDOVER_UNSURE] = TO(ARRIVING),
         [VT_HANDOVER_READY] = TO(READY), [VT_HANDOVER_STANDBY] = TO(ARRIVING), [VT_HANDOVER_ARRIVING] = TO(ARRIVING),
         [VT_HANDOVER_STIRRING] = TO(STIRRING), [VT_HANDOVER_SETTLING] = TO(SETTLING),
         [VT_HANDOVER_PRIMARY] = TO(PRIMARY),
     },
-    [VT_HANDOVER_PRIMARY_STIRS] = {
+    [VT_HANDOVER_PRIMARY_STIRS] = { [VT_HANDOVER_UNSURE] = TO(STIRRING),
         [VT_HANDOVER_STANDBY] = TO(STIRRING), [VT_HANDOVER_ARRIVING] = TO(STIRRING),
         [VT_HANDOVER_STIRRING] = TO(STIRRING), [VT_HANDOVER_SETTLING] = TO(SETTLING),
         [VT_HANDOVER_PRIMARY] = TO(PRIMARY), [VT_HANDOVER_LEAVING] = TO(LEAVING),
     },
-    [VT_HANDOVER_PRIMARY_SPEAKS] = {
+    [VT_HANDOVER_PRIMARY_SPEAKS] = { [VT_HANDOVER_UNSURE] = TO(SETTLING),
         [VT_HANDOVER_STANDBY] = TO(SETTLING), [VT_HANDOVER_ARRIVING] = TO(SETTLING),
         [VT_HANDOVER_STIRRING] = TO(SETTLING), [VT_HANDOVER_SETTLING] = TO(SETTLING),
         [VT_HANDOVER_PRIMARY] = TO(PRIMARY), [VT_HANDOVER_LEAVING] = TO(LEAVING),
     },
-    [VT_HANDOVER_PRIMARY_LOST] = {
+    [VT_HANDOVER_PRIMARY_LOST] = { [VT_HANDOVER_UNSURE] = TO(UNSURE),
         [VT_HANDOVER_STANDBY] = TO(STANDBY), [VT_HANDOVER_ARRIVING] = TO(ARRIVING),
         [VT_HANDOVER_STIRRING] = TO(STIRRING), [VT_HANDOVER_SETTLING] = TO(LEAVING),
         [VT_HANDOVER_PRIMARY] = TO(LEAVING), [VT_HANDOVER_LEAVING] = TO(LEAVING),
     },
-    [VT_HANDOVER_PRIMARY_GONE] = {
+    [VT_HANDOVER_PRIMARY_GONE] = { [VT_HANDOVER_UNSURE] = TO(STANDBY),
         [VT_HANDOVER_READY] = TO(READY), [VT_HANDOVER_STANDBY] = TO(STANDBY), [VT_HANDOVER_ARRIVING] = TO(STANDBY),
         [VT_HANDOVER_STIRRING] = TO(STANDBY), [VT_HANDOVER_SETTLING] = TO(STANDBY),
         [VT_HANDOVER_PRIMARY] = TO(STANDBY), [VT_HANDOVER_LEAVING] = TO(STANDBY),
     },
-    [VT_HANDOVER_UNPLUG_PLANNED] = {
-        [VT_HANDOVER_STANDBY] = TO(STANDBY), [VT_HANDOVER_ARRIVING] = TO(LEAVING),
+    [VT_HANDOVER_UNPLUG_PLANNED] = { [VT_HANDOVER_UNSURE] = TO(UNSURE),
+        [VT_HANDOVER_STANDBY] = TO(STANDBY), [VT_HANDOVER_ARRIVING] = TO(UNSURE),
         [VT_HANDOVER_STIRRING] = TO(LEAVING), [VT_HANDOVER_SETTLING] = TO(LEAVING),
         [VT_HANDOVER_PRIMARY] = TO(LEAVING), [VT_HANDOVER_LEAVING] = TO(LEAVING),
     },
-    [VT_HANDOVER_UNPLUG_REVOKED] = {
+    [VT_HANDOVER_UNPLUG_REVOKED] = { [VT_HANDOVER_UNSURE] = TO(UNSURE),
         [VT_HANDOVER_STANDBY] = TO(STANDBY), [VT_HANDOVER_ARRIVING] = TO(ARRIVING),
         [VT_HANDOVER_STIRRING] = TO(STIRRING), [VT_HANDOVER_SETTLING] = TO(SETTLING),
         [VT_HANDOVER_PRIMARY] = TO(PRIMARY), [VT_HANDOVER_LEAVING] = TO(SETTLING),
     },
     /* Only where the deadline has passed; before it, nothing changes. */
-    [VT_HANDOVER_TICK] = {
+    [VT_HANDOVER_TICK] = { [VT_HANDOVER_UNSURE] = TO(UNSURE),
         [VT_HANDOVER_IDLE] = TO(IDLE), [VT_HANDOVER_READY] = TO(READY), [VT_HANDOVER_STANDBY] = TO(STANDBY),
-        [VT_HANDOVER_ARRIVING] = TO(STANDBY), [VT_HANDOVER_STIRRING] = TO(SETTLING),
+        [VT_HANDOVER_ARRIVING] = TO(UNSURE), [VT_HANDOVER_STIRRING] = TO(SETTLING),
         [VT_HANDOVER_SETTLING] = TO(PRIMARY), [VT_HANDOVER_PRIMARY] = TO(PRIMARY), [VT_HANDOVER_LEAVING] = TO(LEAVING),
     },
 };
@@ -180,7 +184,8 @@ vt_handover_init(VtHandover *handover, const VtHandoverParams *params)
 VtFeed
 vt_handover_feed(const VtHandover *handover)
 {
-    if (handover->state == VT_HANDOVER_ARRIVING && handover->params.copy_on_stir)
+    if (handover->params.copy_on_stir &&
+        (handover->state == VT_HANDOVER_ARRIVING || handover->state == VT_HANDOVER_UNSURE))
         return VT_FEED_STANDBY;
     return handover_feeds[handover->state];
 }
@@ -188,7 +193,8 @@ vt_handover_feed(const VtHandover *handover)
 gboolean
 vt_handover_wants_signs(const VtHandover *handover)
 {
-    return handover->state == VT_HANDOVER_ARRIVING || handover->state == VT_HANDOVER_STIRRING;
+    return handover->state == VT_HANDOVER_ARRIVING || handover->state == VT_HANDOVER_UNSURE ||
+           handover->state == VT_HANDOVER_STIRRING;
 }
 
 /* How long a state may last; 0: for ever. A guest that was reset takes its time to boot. */
@@ -209,7 +215,7 @@ handover_report(VtHandoverState from, VtHandoverState to, VtHandoverEvent event)
 {
     if (from == to)
         return VT_HANDOVER_NOTHING_TO_REPORT;
-    if (event == VT_HANDOVER_TICK && from == VT_HANDOVER_ARRIVING)
+    if (event == VT_HANDOVER_TICK && to == VT_HANDOVER_UNSURE)
         return VT_HANDOVER_NO_LIFE;
     if (to == VT_HANDOVER_PRIMARY)
         return VT_HANDOVER_TOOK_OVER;

@@ -13,6 +13,7 @@ typedef enum {
     VT_HANDOVER_READY,    /* prepared for a guest that does not run here: before it comes, after it left */
     VT_HANDOVER_STANDBY,  /* the guest has standby only */
     VT_HANDOVER_ARRIVING, /* a primary was plugged, no sign of life yet */
+    VT_HANDOVER_UNSURE,   /* as ARRIVING, after the time limit: no driver, or one that is never seen */
     VT_HANDOVER_STIRRING, /* the guest's driver touched the primary */
     VT_HANDOVER_SETTLING, /* the guest speaks over the primary; copies go on for a while */
     VT_HANDOVER_PRIMARY,  /* the guest has its primary */
@@ -40,13 +41,13 @@ typedef enum {
 
 typedef enum {
     VT_HANDOVER_NOTHING_TO_REPORT,
-    VT_HANDOVER_NO_LIFE,   /* the time limit passed without any sign: the guest stays on standby */
+    VT_HANDOVER_NO_LIFE,   /* the time limit passed without any sign; the guest is fed as before */
     VT_HANDOVER_TOOK_OVER, /* the guest has its primary */
     VT_HANDOVER_FELL_BACK, /* the primary is gone, the guest is on standby */
 } VtHandoverReport;
 
 typedef struct {
-    guint life_limit_ms;   /* longest wait for a sign of life; 0: for ever */
+    guint life_limit_ms;   /* from the plug to VT_HANDOVER_NO_LIFE; 0: never */
     guint stir_limit_ms;   /* from the early sign to the assumption that the primary has been taken */
     guint settle_ms;       /* how long copies go on after the late sign */
     gboolean copy_on_stir; /* early signs are told: copies to the primary start only with them */

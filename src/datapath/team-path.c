@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define TEAM_PATH_LOOK_INTERVAL_MS 50
+#define TEAM_PATH_LOOKS_UNSURE     20 /* one look of so many, when nothing has been seen for a long time */
 #define TEAM_PATH_NOTE_MAX_BYTES   (1024 * 1024)
 
 typedef struct {
@@ -34,6 +35,7 @@ struct _VtTeamPath {
     VtHandover handover;
     guint look_interval_ms;
     guint look_timer;
+    guint looks;
     guint deadline_timer;
     gboolean has_baseline;
     guint64 baseline; /* frames that the primary had sent when we began to look */
@@ -266,7 +268,7 @@ team_path_look_once(VtTeamPath *path)
         path->baseline = signs.frames; /* another interface of the same name */
     if (signs.frames > path->baseline)
         team_path_own_event(path, VT_HANDOVER_PRIMARY_SPEAKS);
-    else if (signs.stirs && path->handover.state == VT_HANDOVER_ARRIVING)
+    else if (signs.stirs && path->handover.state != VT_HANDOVER_STIRRING)
         team_path_own_event(path, VT_HANDOVER_PRIMARY_STIRS);
 }
 
@@ -276,6 +278,8 @@ team_path_look(gpointer user)
     VtTeamPath *path = user;
     guint timer = path->look_timer;
 
+    if (path->handover.state == VT_HANDOVER_UNSURE && ++path->looks % TEAM_PATH_LOOKS_UNSURE != 0)
+        return G_SOURCE_CONTINUE;
     team_path_look_once(path);
     return path->look_timer == timer ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
