@@ -8,11 +8,11 @@
 #include "conf/teaming.h"
 #include "util/enum.h"
 #include "util/i18n.h"
+#include "util/tap.h"
 
-#define NET_MTU_MIN    68 /* smallest IPv4 MTU, RFC 791; also virtio-net's */
-#define NET_MTU_MAX    65535
-#define NET_QUEUES_MAX 256 /* a tap device has no more */
-#define NET_VLAN_MAX   4095
+#define NET_MTU_MIN  68 /* smallest IPv4 MTU, RFC 791; also virtio-net's */
+#define NET_MTU_MAX  65535
+#define NET_VLAN_MAX 4095
 
 static const char *const net_types[] = {
     [VT_NET_BRIDGE] = "bridge",   [VT_NET_ETHERNET] = "ethernet", [VT_NET_USER] = "user",
@@ -219,7 +219,7 @@ net_parse_driver(VtParseContext *ctx, const xmlNode *node, VtNetDef *net)
 
     ok &= vt_xml_attr_choice(ctx->problems, node, "name", hostdev ? "vfio" : "qemu vhost",
                              hostdev ? "kvm xen" : NULL, &net->driver_name);
-    ok &= vt_xml_attr_uint(ctx->problems, node, "queues", 1, NET_QUEUES_MAX, &net->queues);
+    ok &= vt_xml_attr_uint(ctx->problems, node, "queues", 1, VT_TAP_QUEUES_MAX, &net->queues);
     ok &= net_parse_queue_size(ctx, node, "rx_queue_size", &net->rx_queue_size);
     ok &= net_parse_queue_size(ctx, node, "tx_queue_size", &net->tx_queue_size);
     return ok;
@@ -404,6 +404,12 @@ net_says_vhost(const VtNetDef *net)
 }
 
 static gboolean
+net_says_trust(const VtNetDef *net)
+{
+    return net->trust_guest_rx_filters == VT_TRISTATE_YES;
+}
+
+static gboolean
 net_says_queues(const VtNetDef *net)
 {
     return net->queues > 1;
@@ -447,6 +453,10 @@ net_validate_by_type(VtParseContext *ctx, const VtNetDef *net)
           .where = "bridge, ethernet, network and direct",
           .says = net_says_vhost,
           .types = NET_TAPS | NET_BIT(VT_NET_DIRECT) },
+        { .what = "trustGuestRxFilters='yes'",
+          .where = "direct and network",
+          .says = net_says_trust,
+          .types = NET_BIT(VT_NET_DIRECT) | NET_BIT(VT_NET_NETWORK) },
         { .what = "<driver queues=''>",
           .where = "bridge, ethernet, network and direct",
           .says = net_says_queues,

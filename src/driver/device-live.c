@@ -343,6 +343,7 @@ device_live_plug(VtSeq *seq, gpointer data, GError **error)
 {
     LiveAttach *run = data;
     g_autofree char *netdev = g_strconcat("host", vt_device_find_info(&run->device)->alias, NULL);
+    g_autoptr(GArray) taps = NULL, vhosts = NULL;
     VtHotplugPlug params = {
         .qmp = vt_domain_qmp(run->domain, error),
         .device = run->option,
@@ -357,15 +358,11 @@ device_live_plug(VtSeq *seq, gpointer data, GError **error)
         params.link_down = run->device.net->link == VT_LINK_DOWN;
     }
     if (params.backend == VT_HOTPLUG_BACKEND_TAP) {
-        const VtArgvNetFd *fds = vt_start_net_fds(run->net);
-
-        if (fds->tap_fd < 0) {
-            vt_error_set(error, VT_ERROR_UNSUPPORTED, _("an interface of this kind cannot be hotplugged"));
-            return VT_STEP_FAILED;
-        }
-        params.tap_fds = &fds->tap_fd;
-        params.vhost_fds = fds->vhost_fd >= 0 ? &fds->vhost_fd : NULL;
-        params.n_queues = 1;
+        taps = vt_start_net_taps(run->net, FALSE);
+        vhosts = vt_start_net_taps(run->net, TRUE);
+        params.tap_fds = (const int *)taps->data;
+        params.vhost_fds = vhosts->len ? (const int *)vhosts->data : NULL;
+        params.n_queues = taps->len;
     }
     run->refs++;
     run->plug = vt_hotplug_plug(&params, device_live_plugged, run);

@@ -37,6 +37,9 @@ const VtArgvNetFd *vt_start_net_fds(const VtStartNet *net);
 /** The descriptors that QEMU inherits. (transfer full) of int. */
 GArray *vt_start_net_inherit(const VtStartNet *net);
 
+/** The descriptors of the first interface: one a queue, its taps or its vhosts (none: empty). (transfer full) of int. */
+GArray *vt_start_net_taps(const VtStartNet *net, gboolean vhost);
+
 /** Close our copies. */
 void vt_start_net_close(VtStartNet *net);
 void vt_start_net_free(VtStartNet *net);

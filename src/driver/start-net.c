@@ -16,15 +16,21 @@
 
 #define START_NET_MAC_FIRST 0xfe
 
+/* The descriptors of one interface; -1: none. */
+typedef struct {
+    VtFd tap[VT_TAP_QUEUES_MAX], vhost[VT_TAP_QUEUES_MAX];
+    guint n; /* queues */
+} StartNetQueues;
+
 struct _VtStartNet {
-    GArray *fds; /* of VtArgvNetFd, one an interface; -1: none */
+    GArray *fds;       /* of VtArgvNetFd, one an interface; -1: none */
+    GPtrArray *queues; /* of StartNetQueues *, which @fds points into */
 };
 
 static gboolean
 start_net_wants_tap(const VtNetDef *net)
 {
-    return net->type == VT_NET_BRIDGE ||
-           (net->type == VT_NET_ETHERNET && net->target_managed != VT_TRISTATE_NO);
+    return net->type != VT_NET_USER && net->type != VT_NET_HOSTDEV;
 }
 
 static const char *
@@ -53,33 +59,49 @@ start_net_prepare_link(VtNetlink *netlink, const VtNetDef *net, const char *name
     }
     if (net->bridge && !vt_link_set_master(netlink, name, net->bridge, error))
         return FALSE;
+    if (net->isolated == VT_TRISTATE_YES && !vt_link_set_isolated(netlink, name, TRUE, error))
+        return FALSE;
     return vt_link_set_up(netlink, name, TRUE, error);
 }
 
+/* A tap that somebody else made and keeps (<target managed='no'/>) is used as it is. */
 static gboolean
-start_net_open_tap(VtNetlink *netlink, VtNetDef *net, VtArgvNetFd *fds, GError **error)
+start_net_check_existing(VtNetlink *netlink, const VtNetDef *net, GError **error)
+{
+    VtLinkInfo info;
+
+    return net->target_managed != VT_TRISTATE_NO || vt_link_get(netlink, net->target_dev, &info, error);
+}
+
+static gboolean
+start_net_open_tap(VtNetlink *netlink, VtNetDef *net, StartNetQueues *queues, GError **error)
 {
     const VtTapSpec spec = {
         .name = net->target_dev ? net->target_dev : VT_TAP_PATTERN,
         .vnet_hdr = TRUE,
+        .n_queues = queues->n,
     };
-    g_auto(VtFd) fd = -1;
     char name[IF_NAMESIZE];
 
-    if (!vt_tap_open(&spec, name, &fd, error) || !start_net_prepare_link(netlink, net, name, error)) {
+    if (net->type != VT_NET_BRIDGE && net->type != VT_NET_ETHERNET)
+        return vt_error_set(error, VT_ERROR_CONFIG_UNSUPPORTED,
+                            _("interface '%s': type='%s' cannot be started by this version; use "
+                              "type='bridge' with the bridge that it leads to"),
+                            start_net_alias(net), net->type == VT_NET_NETWORK ? "network" : "direct");
+    if (!start_net_check_existing(netlink, net, error) || !vt_tap_open(&spec, name, queues->tap, error) ||
+        (net->target_managed != VT_TRISTATE_NO && !start_net_prepare_link(netlink, net, name, error))) {
         g_prefix_error(error, _("interface '%s': "), start_net_alias(net));
         return FALSE;
     }
     g_free(net->target_dev);
     net->target_dev = g_strdup(name);
-    fds->tap_fd = vt_fd_steal(&fd);
     return TRUE;
 }
 
 /* With KVM where the host has it; elsewhere only when asked for: QEMU's own back end serves TCG as well. */
 static gboolean
-start_net_open_vhost(const VtDomainDef *def, const VtNetDef *net, const VtQemuCaps *caps, VtArgvNetFd *fds,
-                     GError **error)
+start_net_open_vhost(const VtDomainDef *def, const VtNetDef *net, const VtQemuCaps *caps,
+                     StartNetQueues *queues, GError **error)
 {
     gboolean asked = g_strcmp0(net->driver_name, "vhost") == 0;
 
@@ -87,11 +109,71 @@ start_net_open_vhost(const VtDomainDef *def, const VtNetDef *net, const VtQemuCa
         return TRUE;
     if (!asked && (def->virt_type != VT_VIRT_KVM || !caps->caps[VT_QEMU_CAP_VHOST_NET]))
         return TRUE;
-    fds->vhost_fd = vt_tap_vhost_open(NULL, asked ? error : NULL);
-    if (fds->vhost_fd >= 0 || !asked)
-        return TRUE;
-    g_prefix_error(error, _("interface '%s' asks for the driver 'vhost': "), start_net_alias(net));
-    return FALSE;
+    for (guint i = 0; i < queues->n; i++) {
+        queues->vhost[i] = vt_tap_vhost_open(NULL, asked ? error : NULL);
+        if (queues->vhost[i] >= 0)
+            continue;
+        /* All queues or none. */
+        while (i-- > 0)
+            vt_fd_clear(&queues->vhost[i]);
+        if (!asked)
+            return TRUE;
+        g_prefix_error(error, _("interface '%s' asks for the driver 'vhost': "), start_net_alias(net));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static StartNetQueues *
+start_net_queues_new(const VtNetDef *net)
+{
+    StartNetQueues *queues = g_new0(StartNetQueues, 1);
+
+    queues->n = CLAMP(net->queues, 1, VT_TAP_QUEUES_MAX); /* conf/net refuses more */
+    for (guint i = 0; i < VT_TAP_QUEUES_MAX; i++)
+        queues->tap[i] = queues->vhost[i] = -1;
+    return queues;
+}
+
+static void
+start_net_queues_close(StartNetQueues *queues)
+{
+    for (guint i = 0; i < VT_TAP_QUEUES_MAX; i++) {
+        vt_fd_clear(&queues->tap[i]);
+        vt_fd_clear(&queues->vhost[i]);
+    }
+}
+
+static void
+start_net_queues_free(gpointer data)
+{
+    start_net_queues_close(data);
+    g_free(data);
+}
+
+static void
+start_net_fill(VtArgvNetFd *fds, const StartNetQueues *queues)
+{
+    fds->tap_fd = queues->tap[0];
+    fds->vhost_fd = queues->vhost[0];
+    fds->n_more = queues->n - 1;
+    fds->more_tap_fds = queues->n > 1 ? &queues->tap[1] : NULL;
+    fds->more_vhost_fds = queues->n > 1 && queues->vhost[0] >= 0 ? &queues->vhost[1] : NULL;
+}
+
+static gboolean
+start_net_open_one(VtStartNet *result, VtDomainDef *def, VtNetDef *net, const VtQemuCaps *caps,
+                   VtNetlink *netlink, GError **error)
+{
+    StartNetQueues *queues = start_net_queues_new(net);
+
+    g_ptr_array_add(result->queues, queues);
+    if (!start_net_open_tap(netlink, net, queues, error) ||
+        !start_net_open_vhost(def, net, caps, queues, error))
+        return FALSE;
+    start_net_fill(&g_array_index(result->fds, VtArgvNetFd, result->fds->len - 1), queues);
+    vt_log_debug("dom=%s interface %s is %s", def->name, start_net_alias(net), net->target_dev);
+    return TRUE;
 }
 
 VtStartNet *
@@ -101,23 +183,20 @@ vt_start_net_open(VtDomainDef *def, const VtQemuCaps *caps, GError **error)
     g_autoptr(VtNetlink) netlink = NULL;
 
     result->fds = g_array_sized_new(FALSE, FALSE, sizeof(VtArgvNetFd), def->nets->len);
+    result->queues = g_ptr_array_new_with_free_func(start_net_queues_free);
     for (guint i = 0; i < def->nets->len; i++) {
         VtNetDef *net = g_ptr_array_index(def->nets, i);
         VtArgvNetFd none = { .tap_fd = -1, .vhost_fd = -1 };
-        VtArgvNetFd *fds;
 
         g_array_append_val(result->fds, none);
         if (!start_net_wants_tap(net))
             continue;
-        fds = &g_array_index(result->fds, VtArgvNetFd, i);
         if (!netlink)
             netlink = vt_netlink_new(error);
-        if (!netlink || !start_net_open_tap(netlink, net, fds, error) ||
-            !start_net_open_vhost(def, net, caps, fds, error)) {
+        if (!netlink || !start_net_open_one(result, def, net, caps, netlink, error)) {
             vt_start_net_free(result);
             return NULL;
         }
-        vt_log_debug("dom=%s interface %s is %s", def->name, start_net_alias(net), net->target_dev);
     }
     return result;
 }
@@ -133,27 +212,41 @@ vt_start_net_inherit(const VtStartNet *net)
 {
     GArray *inherit = g_array_new(FALSE, FALSE, sizeof(int));
 
-    for (guint i = 0; i < net->fds->len; i++) {
-        const VtArgvNetFd *fds = &g_array_index(net->fds, VtArgvNetFd, i);
+    for (guint i = 0; i < net->queues->len; i++) {
+        const StartNetQueues *queues = g_ptr_array_index(net->queues, i);
 
-        if (fds->tap_fd >= 0)
-            g_array_append_val(inherit, fds->tap_fd);
-        if (fds->vhost_fd >= 0)
-            g_array_append_val(inherit, fds->vhost_fd);
+        for (guint k = 0; k < VT_TAP_QUEUES_MAX; k++) {
+            if (queues->tap[k] >= 0)
+                g_array_append_val(inherit, queues->tap[k]);
+            if (queues->vhost[k] >= 0)
+                g_array_append_val(inherit, queues->vhost[k]);
+        }
     }
     return inherit;
+}
+
+GArray *
+vt_start_net_taps(const VtStartNet *net, gboolean vhost)
+{
+    GArray *out = g_array_new(FALSE, FALSE, sizeof(int));
+    const StartNetQueues *queues = net->queues->len ? g_ptr_array_index(net->queues, 0) : NULL;
+
+    for (guint i = 0; queues && i < queues->n; i++) {
+        VtFd fd = vhost ? queues->vhost[i] : queues->tap[i];
+
+        if (fd >= 0)
+            g_array_append_val(out, fd);
+    }
+    return out;
 }
 
 void
 vt_start_net_close(VtStartNet *net)
 {
-    for (guint i = 0; i < net->fds->len; i++) {
-        VtArgvNetFd *fds = &g_array_index(net->fds, VtArgvNetFd, i);
-
-        vt_fd_close(fds->tap_fd);
-        vt_fd_close(fds->vhost_fd);
-        fds->tap_fd = fds->vhost_fd = -1;
-    }
+    for (guint i = 0; i < net->queues->len; i++)
+        start_net_queues_close(g_ptr_array_index(net->queues, i));
+    for (guint i = 0; i < net->fds->len; i++)
+        g_array_index(net->fds, VtArgvNetFd, i) = (VtArgvNetFd){ .tap_fd = -1, .vhost_fd = -1 };
 }
 
 void
@@ -161,7 +254,7 @@ vt_start_net_free(VtStartNet *net)
 {
     if (!net)
         return;
-    vt_start_net_close(net);
+    g_ptr_array_unref(net->queues);
     g_array_unref(net->fds);
     g_free(net);
 }

@@ -286,6 +286,22 @@ vt_link_set_port(VtNetlink *netlink, const char *name, const VtLinkPort *port, G
 }
 
 gboolean
+vt_link_set_isolated(VtNetlink *netlink, const char *name, gboolean isolated, GError **error)
+{
+    struct ifinfomsg header = { .ifi_family = AF_BRIDGE };
+    g_autoptr(VtNetlinkMsg) message = link_change(netlink, name, &header, error);
+    struct nlattr *nest;
+
+    if (!message)
+        return FALSE;
+    nlmsg_hdr(message)->nlmsg_type = RTM_SETLINK;
+    nest = nla_nest_start(message, IFLA_PROTINFO | NLA_F_NESTED);
+    nla_put_u8(message, IFLA_BRPORT_ISOLATED, isolated ? 1 : 0);
+    nla_nest_end(message, nest);
+    return link_send(netlink, message, "isolation of a bridge port", name, error);
+}
+
+gboolean
 vt_link_delete(VtNetlink *netlink, const char *name, GError **error)
 {
     g_autoptr(GError) inner = NULL;

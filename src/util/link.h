@@ -102,6 +102,9 @@ gboolean vt_link_set_tx_queue_length(VtNetlink *netlink, const char *name, guint
  */
 gboolean vt_link_set_port(VtNetlink *netlink, const char *name, const VtLinkPort *port, GError **error);
 
+/** As vt_link_set_port(): an isolated port exchanges frames with ports only that are not. */
+gboolean vt_link_set_isolated(VtNetlink *netlink, const char *name, gboolean isolated, GError **error);
+
 /**
  * vt_link_delete - remove a virtual interface
  * @netlink: handle
