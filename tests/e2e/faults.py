@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every step of starting and of migrating a guest fails, and the daemon is killed at it: nothing is left behind.
+
+Needs a build with -Dfault-injection=true. The steps are read from the sources' tables, so a new step is covered at once.
+"""
+import glob
+import os
+import re
+import unittest
+
+import harness
+from harness import LabError, guest_xml, wait_for
+
+CONFIG = os.path.join(harness.vt.BUILD, 'vt-config.h')
+
+
+def sequences():
+    """{name of a sequence: [names of its steps]} of all tables in the sources."""
+    found = {}
+    for path in glob.glob(os.path.join(harness.vt.TOP, 'src', '*', '*.c')):
+        with open(path) as f:
+            text = f.read()
+        steps = {name: re.findall(r'\.name = "([^"]+)"', body)
+                 for name, body in re.findall(r'static const VtStep (\w+)\[\] = \{(.*?)\n\};', text, re.S)}
+        for body in re.findall(r'static const VtSeqTable \w+ = \{(.*?)\n\};', text, re.S):
+            name = re.search(r'\.name = "([^"]+)"', body)
+            table = re.search(r'\.steps = (\w+)', body)
+            if name and table and table.group(1) in steps:
+                found[name.group(1)] = steps[table.group(1)]
+    return found
+
+
+def has_faults():
+    try:
+        with open(CONFIG) as f:
+            return re.search(r'#define VT_FAULT_INJECTION 1', f.read()) is not None
+    except OSError:
+        return False
+
+
+class FaultTest(harness.LabTest):
+    """Common to both: the file that asks for faults."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not has_faults():
+            raise unittest.SkipTest('this build has no fault injection (-Dfault-injection=true)')
+        cls.fault_path = '/tmp/vt-fault-%d' % os.getpid()
+        os.environ['VIRTTEAM_FAULT_FILE'] = cls.fault_path
+        cls.clear()
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        if has_faults():
+            super().tearDownClass()
+            os.unlink(cls.fault_path)
+
+    @classmethod
+    def clear(cls):
+        with open(cls.fault_path, 'w'):
+            pass
+
+    def tearDown(self):
+        self.clear()
+        super().tearDown()
+
+    def ask(self, sequence, step, action):
+        with open(self.fault_path, 'w') as f:
+            f.write('%s/%s:%s' % (sequence, step, action))
+
+    def revive(self):
+        """Start the daemons that a fault has killed; how many."""
+        killed = 0
+        self.clear()
+        for host in self.lab.hosts:
+            if host.daemon.poll() is not None:
+                host.start_daemon()
+                killed += 1
+        return killed
+
+    def links(self, host):
+        return [n for n in re.findall(r'^\d+: ([^:@]+)', host.ip('-o', 'link', 'show'), re.M) if n.startswith('vnet')]
+
+
+class Start(FaultTest):
+    """define, start with a fault, look, start without it."""
+
+    def check_nothing_left(self):
+        wait_for(lambda: self.a.state(self.domain) in ('shut off', 'running', 'paused'), 30, 'the guest to have a state')
+        if self.a.state(self.domain) == 'shut off':
+            wait_for(lambda: not self.a.qemu_pids(), 20, 'QEMU to end')
+            wait_for(lambda: not self.links(self.a), 10, lambda: 'taps to go: %s' % self.links(self.a))
+        else:
+            self.assertEqual(len(self.a.qemu_pids()), 1)
+            self.a.virsh('destroy', self.domain)
+        self.a.virsh('start', self.domain)
+        self.assertEqual(self.a.state(self.domain), 'running')
+        self.a.virsh('destroy', self.domain)
+        wait_for(lambda: not self.a.qemu_pids() and not self.links(self.a), 20, 'everything to go')
+
+    def each_step(self, sequence, action):
+        self.a.define(guest_xml(self.lab))
+        struck = 0
+        for step in sequences()[sequence]:
+            with self.subTest(step=step):
+                self.ask(sequence, step, action)
+                if sequence == 'stop':
+                    self.a.virsh('start', self.domain)
+                    self.a.virsh('destroy', self.domain, check=False)
+                else:
+                    done = self.a.virsh('start', self.domain, check=False)
+                    struck += done.returncode != 0
+                killed = self.revive()
+                struck += killed
+                self.assertTrue(action == 'fail' or killed or 'undo' in action, 'the daemon was not killed at it')
+                self.check_nothing_left()
+        if sequence != 'stop':
+            self.assertGreater(struck, 0)
+
+    def test_each_step_of_start_fails(self):
+        self.each_step('start', 'fail')
+
+    def test_daemon_is_killed_before_each_step_of_start(self):
+        self.each_step('start', 'kill-before')
+
+    def test_daemon_is_killed_after_each_step_of_start(self):
+        self.each_step('start', 'kill-after')
+
+    def test_daemon_is_killed_before_each_step_of_stop(self):
+        self.each_step('stop', 'kill-before')
+
+
+class Migrate(FaultTest):
+    """The guest goes to and fro; wherever it is after a fault, it is there once, and can migrate again."""
+    settings = {'team_unplug_timeout_ms': 20000}
+
+    def each_step(self, action):
+        names = [n for n in sorted(sequences()) if n.startswith('mig')]
+        self.assertNotEqual(names, [])
+        self.boot()
+        here = self.a
+        struck = 0
+        for name in names:
+            for step in sequences()[name]:
+                with self.subTest(sequence=name, step=step):
+                    there = self.b if here is self.a else self.a
+                    self.ask(name, step, action)
+                    done = self.migrate(here, there, '--persistent', check=False)
+                    struck += self.revive() + (done.returncode != 0)
+                    try:
+                        here = self.settled(90)
+                        self.assert_alive(30)
+                    except LabError:
+                        # Begin afresh, so that the next step is judged by itself.
+                        for host in self.lab.hosts:
+                            host.reset()
+                        self.boot()
+                        here = self.a
+                        raise
+                    serial = self.serial()
+                    wait_for(lambda s=serial: 'primary' in [r for r, _, _ in s.links().values()], 60,
+                             'the primary to be back')
+        self.assertGreater(struck, len(names))
+
+    def test_each_step_fails(self):
+        self.each_step('fail')
+
+    def test_a_daemon_is_killed_before_each_step(self):
+        self.each_step('kill-before')
+
+    def test_a_daemon_is_killed_after_each_step(self):
+        self.each_step('kill-after')
+
+
+if __name__ == '__main__':
+    harness.main()
