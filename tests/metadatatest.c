@@ -38,7 +38,7 @@ test_both_or_neither(void)
     const struct {
         int type;
         const char *text, *key, *uri;
-        VtErrorCode code;
+        int code;
     } rows[] = {
         { .type = 2, .text = too_large, .key = "k", .uri = "urn:a", .code = VT_ERROR_INVALID_ARG },
         { .type = 2, .text = "<a>", .key = "k", .uri = "urn:a", .code = VT_ERROR_XML },
