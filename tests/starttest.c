@@ -6,6 +6,7 @@
 #include "driver/domain-list.h"
 #include "driver/job.h"
 #include "driver/journal.h"
+#include "driver/lifecycle.h"
 #include "driver/recover.h"
 #include "driver/stop.h"
 #include "lib/fake-guest.h"
@@ -89,6 +90,15 @@ starttest_assert_off(VtDomain *domain, int reason)
     g_assert_null(domain->live);
     g_assert_null(domain->process);
     g_assert_false(domain->starting);
+}
+
+static void
+starttest_run_ms(guint ms)
+{
+    gint64 end = g_get_monotonic_time() + (gint64)ms * 1000;
+
+    while (g_get_monotonic_time() < end)
+        fake_settle();
 }
 
 static void
@@ -388,6 +398,107 @@ test_recover_guest_ended_meanwhile(void)
     fake_host_close(&host);
 }
 
+/* QEMU is there and does not answer: the guest stays, whoever needs its monitor is told, and it comes back. */
+static void
+test_recover_leaves_a_silent_guest_running(void)
+{
+    const GLogLevelFlags fatal = G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING;
+    FakeHost host;
+    VtDomain *domain;
+    FakeDone told = { 0 };
+    g_autoptr(GError) error = NULL;
+    int reason;
+
+    g_log_set_always_fatal(G_LOG_FATAL_MASK); /* it says loudly that the guest does not answer */
+    fake_host_open(&host);
+    domain = starttest_domain(&host, "web", TRUE);
+    g_assert_no_error(starttest_start(&host, domain));
+    fake_host_crash(&host);
+    fake_guest_silence(TRUE);
+    vt_recover_run(host.driver);
+    fake_settle();
+    domain = vt_driver_lookup_name(host.driver, "web", NULL);
+    g_assert_nonnull(domain);
+    g_assert_cmpuint(fake_guest_alive(), ==, 1);
+    g_assert_cmpint(vt_domain_state(domain, &reason), ==, VT_DOMAIN_RUNNING);
+    g_assert_cmpint(reason, ==, 0);
+    g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_NONE);
+    g_assert_null(vt_domain_qmp(domain, &error));
+    g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+    g_assert_cmpstr(error->message, ==, "the monitor of domain 'web' does not answer");
+    vt_lifecycle_suspend(host.driver, domain, fake_done, &told);
+    g_assert_true(told.done);
+    g_assert_cmpstr(told.error->message, ==, "the monitor of domain 'web' does not answer");
+    g_clear_error(&told.error);
+    fake_guest_silence(FALSE);
+    starttest_run_ms(2500);
+    g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_NONE);
+    g_assert_nonnull(vt_domain_qmp(domain, NULL));
+    g_assert_cmpint(vt_domain_state(domain, NULL), ==, VT_DOMAIN_RUNNING);
+    g_assert_cmpstr(((VtCharDef *)g_ptr_array_index(domain->live->serials, 0))->path, ==, "/dev/pts/77");
+    g_assert_no_error(starttest_stop(&host, domain));
+    starttest_assert_nothing_left(&host);
+    fake_host_close(&host);
+    g_log_set_always_fatal(fatal);
+}
+
+/* It greets, and says nothing afterwards. */
+static void
+test_recover_leaves_a_hanging_guest_running(void)
+{
+    const GLogLevelFlags fatal = G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING;
+    FakeHost host;
+    VtDomain *domain;
+
+    g_log_set_always_fatal(G_LOG_FATAL_MASK); /* it says loudly that the guest does not answer */
+    fake_host_open(&host);
+    domain = starttest_domain(&host, "web", TRUE);
+    g_assert_no_error(starttest_start(&host, domain));
+    fake_host_crash(&host);
+    fake_guest_mute("query-status");
+    vt_recover_run(host.driver);
+    fake_settle();
+    domain = vt_driver_lookup_name(host.driver, "web", NULL);
+    g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_MODIFY);
+    /* The connection breaks with the question open. */
+    fake_guest_silence(TRUE);
+    fake_settle();
+    g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_NONE);
+    g_assert_cmpuint(fake_guest_alive(), ==, 1);
+    g_assert_true(vt_domain_is_active(domain));
+    /* Then the process ends, and with it the guest. */
+    fake_guest_die(domain);
+    fake_settle();
+    g_assert_null(vt_driver_lookup_name(host.driver, "web", NULL));
+    starttest_assert_nothing_left(&host);
+    fake_guest_mute(NULL);
+    fake_guest_silence(FALSE);
+    fake_host_close(&host);
+    g_log_set_always_fatal(fatal);
+}
+
+/* A guest that was found again, and whose monitor breaks later: what it did meanwhile is seen afterwards. */
+static void
+test_state_follows_a_monitor_that_was_lost(void)
+{
+    FakeHost host;
+    VtDomain *domain;
+
+    fake_host_open(&host);
+    domain = starttest_domain(&host, "web", TRUE);
+    g_assert_no_error(starttest_start(&host, domain));
+    fake_guest_silence(TRUE);
+    fake_settle();
+    g_assert_true(vt_domain_is_active(domain));
+    fake_guest_stop_cpus(domain);
+    fake_guest_silence(FALSE);
+    fake_settle();
+    g_assert_cmpint(vt_domain_state(domain, NULL), ==, VT_DOMAIN_PAUSED);
+    g_assert_no_error(starttest_stop(&host, domain));
+    starttest_assert_nothing_left(&host);
+    fake_host_close(&host);
+}
+
 /* The daemon dies when a start has reached each of its waits; the next one leaves nothing of it. */
 static void
 test_recover_interrupted_start(void)
@@ -436,6 +547,12 @@ main(int argc, char **argv)
     g_test_add_func("/driver/recover/finds-running-guest", test_recover_finds_running_guest);
     g_test_add_func("/driver/recover/guest-that-ended-meanwhile-is-stopped",
                     test_recover_guest_ended_meanwhile);
+    g_test_add_func("/driver/recover/silent-guest-is-left-running",
+                    test_recover_leaves_a_silent_guest_running);
+    g_test_add_func("/driver/recover/hanging-guest-is-left-running",
+                    test_recover_leaves_a_hanging_guest_running);
+    g_test_add_func("/driver/recover/state-follows-a-monitor-that-was-lost",
+                    test_state_follows_a_monitor_that_was_lost);
     g_test_add_func("/driver/recover/interrupted-start-is-undone", test_recover_interrupted_start);
     return g_test_run();
 }

@@ -182,8 +182,8 @@ vt_domain_qmp(const VtDomain *domain, GError **error)
     }
     qmp = vt_process_qmp(domain->process);
     if (!qmp)
-        vt_error_set(error, VT_ERROR_OPERATION_FAILED,
-                     _("the connection to the monitor of domain '%s' is lost"), domain->name);
+        vt_error_set(error, VT_ERROR_OPERATION_FAILED, _("the monitor of domain '%s' does not answer"),
+                     domain->name);
     return qmp;
 }
 

@@ -17,6 +17,7 @@
 #include "driver/stop.h"
 #include "util/enum.h"
 #include "util/i18n.h"
+#include "util/json.h"
 #include "util/log.h"
 
 /* virDomainEventType */
@@ -36,10 +37,12 @@ enum {
     PAUSED_IOERROR = 5,
     PAUSED_WATCHDOG = 6,
     PAUSED_CRASHED = 10,
+    RUNNING_UNKNOWN = 0,
     RUNNING_BOOTED = 1,
     RUNNING_MIGRATED = 2,
     RUNNING_UNPAUSED = 5,
     RUNNING_WAKEUP = 8,
+    CRASHED_PANICKED = 1,
 };
 
 /* virDomainEventStoppedDetailType */
@@ -397,6 +400,49 @@ guest_event_from_process(VtProcess *process, const VtQmpEvent *event, gpointer u
     vt_guest_event_handle(user, event);
 }
 
+/* ---- a monitor that was lost ---- */
+
+void
+vt_guest_event_run_state(VtDomain *domain, const char *status)
+{
+    if (g_str_equal(status, "running")) {
+        if (domain->state != VT_DOMAIN_RUNNING)
+            vt_domain_set_state(domain, VT_DOMAIN_RUNNING, RUNNING_UNKNOWN);
+    } else if (g_str_equal(status, "shutdown")) {
+        vt_domain_set_state(domain, VT_DOMAIN_SHUTDOWN, 0);
+    } else if (g_str_equal(status, "suspended")) {
+        vt_domain_set_state(domain, VT_DOMAIN_PMSUSPENDED, 0);
+    } else if (g_str_equal(status, "guest-panicked")) {
+        vt_domain_set_state(domain, VT_DOMAIN_CRASHED, CRASHED_PANICKED);
+    } else if (domain->state != VT_DOMAIN_PAUSED) {
+        vt_domain_set_state(domain, VT_DOMAIN_PAUSED, PAUSED_UNKNOWN);
+    }
+}
+
+static void
+guest_event_status(gpointer user, JsonNode *result, const GError *error)
+{
+    g_autoptr(VtDomain) domain = user;
+
+    if (error || !domain->live || domain->starting || domain->stopping)
+        return;
+    vt_guest_event_run_state(domain, vt_json_string_or(result, "status", ""));
+    /* It powered off while nobody listened; a job looks after its guest itself. */
+    if (domain->state == VT_DOMAIN_SHUTDOWN && domain->live->on_poweroff != VT_LIFECYCLE_PRESERVE &&
+        vt_job_kind(domain) == VT_JOB_NONE)
+        guest_event_stop(domain, VT_SHUTOFF_SHUTDOWN, STOPPED_SHUTDOWN);
+}
+
+static void
+guest_event_reconnected(VtProcess *process, gpointer user)
+{
+    VtDomain *domain = user;
+
+    if (domain->driver && domain->live && !domain->starting && !domain->stopping)
+        vt_qmp_client_call(vt_process_qmp(process), "query-status", NULL, GUEST_EVENT_QMP_TIMEOUT_MS,
+                           guest_event_status, vt_domain_ref(domain));
+}
+
 /* ---- the end of the process ---- */
 
 static gboolean
@@ -432,6 +478,7 @@ guest_event_exited(VtProcess *process, const char *why, gpointer user)
 static const VtProcessFuncs guest_event_funcs = {
     .event = guest_event_from_process,
     .exited = guest_event_exited,
+    .reconnected = guest_event_reconnected,
 };
 
 const VtProcessFuncs *

@@ -18,3 +18,13 @@ const VtProcessFuncs *vt_guest_event_funcs(void);
  * Source: QAPI run-state.json, block-core.json, misc.json; libvirt virDomainEvent*Detail for the details.
  */
 void vt_guest_event_handle(VtDomain *domain, const VtQmpEvent *event);
+
+/**
+ * vt_guest_event_run_state - take over what query-status said, where events may have been missed
+ * @domain: active
+ * @status: QEMU's RunState; what is not known is a state in which the CPUs stand still
+ *
+ * The state changes (reason unknown) only where it differs; clients are not told.
+ * Source: QAPI RunState.
+ */
+void vt_guest_event_run_state(VtDomain *domain, const char *status);

@@ -10,6 +10,11 @@
  *   no      start          a QEMU may have been spawned: kill what the pid file names, remove its files
  *   no      migrate-in     likewise: the incoming QEMU never got its status
  *   no      migrate-out    the guest had ended: nothing is left but the journal
+ *
+ * A running guest is sacred. A QEMU whose monitor does not answer is kept on the list in the state last known, for
+ * no known reason, and asked again with back-off for as long as its process exists; nobody holds the job
+ * meanwhile, and whoever needs the monitor is told that it does not answer. Only guests that were never anybody's
+ * (a start that was not reported) or that were to end anyway (autodestroy) are ended without a word from QEMU.
  */
 #define VT_LOG_DOMAIN "virtteam-driver-recover"
 
@@ -30,30 +35,52 @@
 #include "util/json.h"
 #include "util/log.h"
 
-#define RECOVER_JOB_MS     1000
-#define RECOVER_CONNECT_MS 30000
-#define RECOVER_QMP_MS     30000
+#define RECOVER_JOB_MS      30000
+#define RECOVER_CONNECT_MS  10000
+#define RECOVER_QMP_MS      10000
+#define RECOVER_LOOK_MS     1000 /* whether there is a connection again */
+#define RECOVER_BACKOFF_MAX 60 /* looks between two questions to a QEMU that is connected and says nothing */
 
 enum {
     STOPPED_SHUTDOWN = 0,
     STOPPED_DESTROYED = 1,
     STOPPED_FAILED = 5,
-    RUNNING_UNKNOWN = 0,
-    PAUSED_UNKNOWN = 0,
-    CRASHED_PANICKED = 1,
+    REASON_UNKNOWN = 0,
 };
 
+#define RECOVER_KEY "recovery"
+
+/* Owned by the domain (its data): gone with it when the daemon ends. */
 typedef struct {
     VtDriver *driver;
-    VtDomain *domain; /* with a reference */
+    VtDomain *domain; /* not owned */
+    gboolean has_job;
+    guint timer;     /* while QEMU does not answer */
+    guint wait_left; /* looks until QEMU is asked again */
+    guint backoff;   /* the next wait_left */
 } Recovery;
+
+static void recover_qemu_exited(VtDomain *domain, const char *why, gpointer user);
+static const VtDomainQmpFuncs recover_listener = { .exited = recover_qemu_exited };
+
+static void
+recover_free(gpointer data)
+{
+    Recovery *recovery = data;
+
+    g_clear_handle_id(&recovery->timer, g_source_remove);
+    g_free(recovery);
+}
 
 static void
 recover_done(Recovery *recovery)
 {
-    vt_job_end(recovery->domain);
-    vt_domain_unref(recovery->domain);
-    g_free(recovery);
+    g_autoptr(VtDomain) domain = vt_domain_ref(recovery->domain);
+
+    vt_domain_remove_qmp_listener(domain, &recover_listener, recovery);
+    if (recovery->has_job)
+        vt_job_end(domain);
+    vt_domain_set_data(domain, RECOVER_KEY, NULL, NULL);
 }
 
 static void
@@ -78,15 +105,35 @@ recover_stop(Recovery *recovery, VtShutoffReason reason, int detail)
     vt_stop_run(&params, recover_stopped, recovery);
 }
 
+/* It was never anybody's, or was to end with a client that has gone: this needs no word from its QEMU. */
+static gboolean
+recover_is_to_end(Recovery *recovery)
+{
+    VtDomain *domain = recovery->domain;
+
+    if (domain->autodestroy_lost) {
+        vt_log_info("domain '%s' was to end with its client, which has gone", domain->name);
+        recover_stop(recovery, VT_SHUTOFF_DESTROYED, STOPPED_DESTROYED);
+        return TRUE;
+    }
+    if (g_strcmp0(vt_journal_kind(domain), "start") == 0) {
+        vt_log_info("domain '%s': its start was interrupted, ending it", domain->name);
+        recover_stop(recovery, VT_SHUTOFF_FAILED, STOPPED_FAILED);
+        return TRUE;
+    }
+    return FALSE;
+}
+
 /* ---- a QEMU that answers ---- */
 
 static void
 recover_migrated(gpointer user, const GError *error)
 {
     Recovery *recovery = user;
+    g_autoptr(VtDomain) domain = recovery->domain; /* the reference of recover_finish() */
 
     if (error)
-        vt_log_warning("domain '%s': recovery of its migration: %s", recovery->domain->name, error->message);
+        vt_log_warning("domain '%s': recovery of its migration: %s", domain->name, error->message);
     recover_done(recovery);
 }
 
@@ -96,13 +143,10 @@ recover_finish(Recovery *recovery)
     VtDomain *domain = recovery->domain;
     const char *kind = vt_journal_kind(domain);
 
-    if (domain->autodestroy_lost) {
-        vt_log_info("domain '%s' was to end with its client, which has gone", domain->name);
-        recover_stop(recovery, VT_SHUTOFF_DESTROYED, STOPPED_DESTROYED);
-    } else if (g_strcmp0(kind, "start") == 0) {
-        vt_log_info("domain '%s': its start was interrupted, ending it", domain->name);
-        recover_stop(recovery, VT_SHUTOFF_FAILED, STOPPED_FAILED);
+    if (recover_is_to_end(recovery)) {
+        return;
     } else if (kind && g_str_has_prefix(kind, "migrate-")) {
+        vt_domain_ref(domain);
         vt_migrate_recover(recovery->driver, domain, recover_migrated, recovery);
     } else {
         vt_journal_end(domain);
@@ -116,28 +160,84 @@ recover_chardevs(gpointer user, JsonNode *result, const GError *error)
 {
     Recovery *recovery = user;
 
+    if (!recovery->domain->process)
+        return; /* the daemon ends */
     if (!error && recovery->domain->live)
         vt_start_host_read_chardevs(recovery->domain->live, result);
     vt_domain_status_changed(recovery->domain);
     recover_finish(recovery);
 }
 
-/* Source: QAPI RunState. What is not in the table is a state in which the CPUs stand still. */
+static void recover_ask(Recovery *recovery);
+static void recover_watch(Recovery *recovery);
+
 static void
-recover_set_state(VtDomain *domain, const char *status)
+recover_has_job_again(gpointer user, const GError *error)
 {
-    if (g_str_equal(status, "running")) {
-        if (domain->state != VT_DOMAIN_RUNNING)
-            vt_domain_set_state(domain, VT_DOMAIN_RUNNING, RUNNING_UNKNOWN);
-    } else if (g_str_equal(status, "shutdown")) {
-        vt_domain_set_state(domain, VT_DOMAIN_SHUTDOWN, 0);
-    } else if (g_str_equal(status, "suspended")) {
-        vt_domain_set_state(domain, VT_DOMAIN_PMSUSPENDED, 0);
-    } else if (g_str_equal(status, "guest-panicked")) {
-        vt_domain_set_state(domain, VT_DOMAIN_CRASHED, CRASHED_PANICKED);
-    } else if (domain->state != VT_DOMAIN_PAUSED) {
-        vt_domain_set_state(domain, VT_DOMAIN_PAUSED, PAUSED_UNKNOWN);
+    Recovery *recovery = user;
+
+    if (error) {
+        recover_watch(recovery);
+        return;
     }
+    recovery->has_job = TRUE;
+    recover_ask(recovery);
+}
+
+static gboolean
+recover_look(gpointer user)
+{
+    Recovery *recovery = user;
+
+    if (recovery->wait_left > 0) {
+        recovery->wait_left--;
+        return G_SOURCE_CONTINUE;
+    }
+    if (!vt_domain_qmp(recovery->domain, NULL) || vt_job_kind(recovery->domain) != VT_JOB_NONE)
+        return G_SOURCE_CONTINUE;
+    recovery->timer = 0;
+    vt_job_begin(recovery->domain, VT_JOB_MODIFY, RECOVER_JOB_MS, recover_has_job_again, recovery);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+recover_watch(Recovery *recovery)
+{
+    recovery->wait_left = recovery->backoff;
+    recovery->backoff = CLAMP(recovery->backoff * 2, 1, RECOVER_BACKOFF_MAX);
+    if (!recovery->timer)
+        recovery->timer = g_timeout_add(RECOVER_LOOK_MS, recover_look, recovery);
+}
+
+/* The guest stays what it was; the connection is tried again by its VtProcess. */
+static void
+recover_no_answer(Recovery *recovery, const GError *error)
+{
+    VtDomain *domain = recovery->domain;
+
+    if (recover_is_to_end(recovery))
+        return;
+    vt_log_error("the monitor of domain '%s' (process %d) does not answer: the guest is left running in the "
+                 "state last known, and is asked again until it answers: %s",
+                 domain->name, (int)vt_process_pid(domain->process),
+                 error ? error->message : "its connection is lost");
+    vt_domain_set_state(domain, domain->state, REASON_UNKNOWN);
+    if (recovery->has_job)
+        vt_job_end(domain);
+    recovery->has_job = FALSE;
+    recover_watch(recovery);
+}
+
+/* The guest has ended while nobody could speak to it; guest-event.c stops it as it stops every guest. */
+static void
+recover_qemu_exited(VtDomain *domain, const char *why, gpointer user)
+{
+    Recovery *recovery = user;
+
+    if (!recovery->has_job)
+        vt_journal_end(domain);
+    if (recovery->timer)
+        recover_done(recovery);
 }
 
 static void
@@ -147,13 +247,13 @@ recover_status(gpointer user, JsonNode *result, const GError *error)
     VtDomain *domain = recovery->domain;
     VtQmpClient *qmp = vt_domain_qmp(domain, NULL);
 
+    if (!domain->process)
+        return; /* the daemon ends */
     if (error || !qmp) {
-        vt_log_error("domain '%s' does not answer, ending it: %s", domain->name,
-                     error ? error->message : "its monitor is lost");
-        recover_stop(recovery, VT_SHUTOFF_FAILED, STOPPED_FAILED);
+        recover_no_answer(recovery, error);
         return;
     }
-    recover_set_state(domain, vt_json_string_or(result, "status", ""));
+    vt_guest_event_run_state(domain, vt_json_string_or(result, "status", ""));
     if (domain->state == VT_DOMAIN_SHUTDOWN && domain->live->on_poweroff != VT_LIFECYCLE_PRESERVE &&
         !vt_journal_kind(domain)) {
         recover_stop(recovery, VT_SHUTOFF_SHUTDOWN, STOPPED_SHUTDOWN);
@@ -163,19 +263,34 @@ recover_status(gpointer user, JsonNode *result, const GError *error)
 }
 
 static void
+recover_ask(Recovery *recovery)
+{
+    VtQmpClient *qmp = vt_domain_qmp(recovery->domain, NULL);
+
+    if (qmp)
+        vt_qmp_client_call(qmp, "query-status", NULL, RECOVER_QMP_MS, recover_status, recovery);
+    else if (!vt_domain_is_active(recovery->domain) || !recovery->domain->process)
+        recover_done(recovery); /* ended while we waited for the job */
+    else
+        recover_no_answer(recovery, NULL);
+}
+
+static void
 recover_connected(gpointer user, const GError *error)
 {
     Recovery *recovery = user;
     VtDomain *domain = recovery->domain;
-    VtQmpClient *qmp = vt_domain_qmp(domain, NULL);
 
-    if (error || !qmp) {
-        vt_log_error("domain '%s': its QEMU (pid %d) cannot be reached, ending it: %s", domain->name,
-                     (int)vt_process_pid(domain->process), error ? error->message : "its monitor is lost");
+    if (!domain->process) {
+        vt_log_debug("the daemon ends while domain '%s' is looked for", domain->name);
+    } else if (!error) {
+        recover_ask(recovery);
+    } else if (g_error_matches(error, VT_ERROR, VT_ERROR_TIMEOUT)) {
+        recover_no_answer(recovery, error);
+    } else {
+        vt_log_error("domain '%s' has ended: %s", domain->name, error->message);
         recover_stop(recovery, VT_SHUTOFF_FAILED, STOPPED_FAILED);
-        return;
     }
-    vt_qmp_client_call(qmp, "query-status", NULL, RECOVER_QMP_MS, recover_status, recovery);
 }
 
 static void
@@ -188,6 +303,7 @@ recover_has_job(gpointer user, const GError *error)
     const VtStoreStatus *status = vt_domain_data(domain, "recover");
     g_autoptr(GError) local = NULL;
 
+    recovery->has_job = TRUE;
     domain->process = vt_process_attach(status->pid, status->start_time, monitor, log, vt_guest_event_funcs(),
                                         domain, &local);
     vt_domain_set_data(domain, "recover", NULL, NULL);
@@ -199,6 +315,7 @@ recover_has_job(gpointer user, const GError *error)
                      powered_off ? STOPPED_SHUTDOWN : STOPPED_FAILED);
         return;
     }
+    vt_domain_add_qmp_listener(domain, &recover_listener, recovery);
     vt_process_connect(domain->process, RECOVER_CONNECT_MS, recover_connected, recovery);
 }
 
@@ -241,7 +358,8 @@ recover_one(VtDriver *driver, VtStoreStatus *status)
         vt_log_error("%s", error->message);
     recovery = g_new0(Recovery, 1);
     recovery->driver = driver;
-    recovery->domain = vt_domain_ref(domain);
+    recovery->domain = domain;
+    vt_domain_set_data(domain, RECOVER_KEY, recovery, recover_free);
     vt_job_begin(domain, VT_JOB_MODIFY, RECOVER_JOB_MS, recover_has_job, recovery);
 }
 

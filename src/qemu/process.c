@@ -6,7 +6,8 @@
  *
  * When QEMU ends, its last events (SHUTDOWN) may still lie in the monitor's socket. exited() is told after
  * the monitor has been read to its end, or half a second later if somebody else holds the other end open.
- * When the monitor ends but QEMU does not, it is connected again a few times: QEMU listens on.
+ * When the monitor ends but QEMU does not, it is connected again, and again: QEMU listens on, and one that hangs
+ * (a dead disk or network file system below it) may wake up. Only the end of the process is the end of a guest.
  */
 #define VT_LOG_DOMAIN "virtteam-qemu-process"
 #include "qemu/process.h"
@@ -28,7 +29,9 @@
 
 #define PROCESS_CONNECT_RETRY_MS 20
 #define PROCESS_RECONNECT_MS     200
-#define PROCESS_RECONNECTS       10
+#define PROCESS_RECONNECTS       10 /* so often at once; then with back-off */
+#define PROCESS_BACKOFF_MIN_MS   1000
+#define PROCESS_BACKOFF_MAX_MS   60000
 #define PROCESS_DRAIN_MS         500
 #define PROCESS_KILL_STUCK_MS    30000 /* after SIGKILL: then it hangs inside the kernel */
 #define PROCESS_LOG_TAIL_BYTES   4096
@@ -53,6 +56,7 @@ struct _VtProcess {
     VtQmpClient *qmp;
     gboolean qmp_ready;
     guint reconnects_left;
+    guint backoff_ms; /* 0: the monitor is there, or has just been lost */
     gint64 connect_deadline_us;
     VtDoneFunc connect_done;
     gpointer connect_user;
@@ -291,13 +295,19 @@ process_reconnect_later(VtProcess *process)
 {
     if (process->gone || process->retry_timer)
         return;
-    if (process->reconnects_left == 0) {
-        vt_log_error("the monitor of QEMU process %d is lost: its guest runs on, but cannot be controlled",
-                     (int)process->pid);
+    if (process->reconnects_left > 0) {
+        process->reconnects_left--;
+        process->retry_timer = g_timeout_add(PROCESS_RECONNECT_MS, process_retry, process);
         return;
     }
-    process->reconnects_left--;
-    process->retry_timer = g_timeout_add(PROCESS_RECONNECT_MS, process_retry, process);
+    process->backoff_ms =
+        CLAMP(process->backoff_ms * 2, (guint)PROCESS_BACKOFF_MIN_MS, (guint)PROCESS_BACKOFF_MAX_MS);
+    vt_log_error("the monitor of QEMU process %d does not answer (%s): its guest runs on, but cannot be "
+                 "controlled; the next try is in %u s",
+                 (int)process->pid,
+                 process->last_connect_problem ? process->last_connect_problem : "it was closed",
+                 process->backoff_ms / 1000);
+    process->retry_timer = g_timeout_add(process->backoff_ms, process_retry, process);
 }
 
 static void
@@ -317,14 +327,27 @@ process_qmp_closed(VtQmpClient *client, const GError *why, gpointer user)
 }
 
 static void
+process_answers_again(VtProcess *process)
+{
+    vt_log_warning("the monitor of QEMU process %d answers again", (int)process->pid);
+    if (process->funcs.reconnected)
+        process->funcs.reconnected(process, process->user);
+}
+
+static void
 process_qmp_ready(gpointer user, const GError *error)
 {
     VtProcess *process = user;
 
     if (!error) {
+        gboolean again = !process->connect_done;
+
         process->qmp_ready = TRUE;
         process->reconnects_left = PROCESS_RECONNECTS;
+        process->backoff_ms = 0;
         process_finish_connect(process, NULL);
+        if (again)
+            process_answers_again(process);
         return;
     }
     /* closed() follows and tries again. If QEMU has just ended, its pidfd will say it, with the log. */
@@ -391,7 +414,10 @@ process_connect_timed_out(gpointer user)
                  process->last_connect_problem ? process->last_connect_problem : "no greeting",
                  *tail ? "; the last lines of its log:\n" : "", tail);
     process_drop_qmp(process);
+    process->reconnects_left = 0;
     process_finish_connect(process, error);
+    if (!process->freed && !process->connect_done)
+        process_reconnect_later(process);
     return G_SOURCE_REMOVE;
 }
 

@@ -12,6 +12,8 @@ typedef struct {
     void (*event)(VtProcess *process, const VtQmpEvent *event, gpointer user);
     /* QEMU is gone: its pid has vanished. @why says how (exit status, signal, last lines of its log). Once. */
     void (*exited)(VtProcess *process, const char *why, gpointer user);
+    /* (nullable) The monitor was lost, or did not answer in time, and answers now: events may have been missed. */
+    void (*reconnected)(VtProcess *process, gpointer user);
 } VtProcessFuncs;
 
 typedef struct {
@@ -67,10 +69,17 @@ VtProcess *vt_process_attach(pid_t pid, guint64 start_time, const char *monitor_
  */
 gboolean vt_process_read_pid_file(const char *path, pid_t *pid, guint64 *start_time);
 
-/** Connect QMP and negotiate. @done: TIMEOUT, or OPERATION_FAILED with the log's last lines if QEMU ended. */
+/**
+ * vt_process_connect - connect QMP and negotiate
+ * @process:    the process
+ * @timeout_ms: for the answer
+ * @done:       TIMEOUT (trying goes on with back-off, and reconnected() is told), or OPERATION_FAILED with the log's
+ *              last lines if QEMU ended
+ * @user:       for @done
+ */
 void vt_process_connect(VtProcess *process, guint timeout_ms, VtDoneFunc done, gpointer user);
 
-/** The QMP connection; NULL before vt_process_connect() is done and after QEMU is gone. */
+/** The QMP connection; NULL while there is none that answers, and after QEMU is gone. */
 VtQmpClient *vt_process_qmp(VtProcess *process);
 
 pid_t vt_process_pid(const VtProcess *process);

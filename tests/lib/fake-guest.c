@@ -44,6 +44,7 @@ static GPtrArray *fake_processes; /* of VtProcess * */
 static GString *fake_log;
 static char *fake_next_failure;
 static char *fake_muted;
+static gboolean fake_silent;
 
 static void
 fake_send(FakeQemu *qemu, const char *text)
@@ -217,8 +218,14 @@ fake_ready(gpointer user, const GError *error)
 {
     VtProcess *process = user;
 
+    VtDoneFunc connected = process->connected;
+
     process->ready = error == NULL;
-    process->connected(process->connected_user, error);
+    process->connected = NULL;
+    if (connected)
+        connected(process->connected_user, error);
+    else if (process->funcs.reconnected)
+        process->funcs.reconnected(process, process->user);
 }
 
 /* The end, told from the main loop as the real one does. */
@@ -253,19 +260,26 @@ fake_fail_connect(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
-void
-vt_process_connect(VtProcess *process, guint timeout_ms, VtDoneFunc done, gpointer user)
+static gboolean
+fake_connect_timed_out(gpointer user)
+{
+    VtProcess *process = user;
+    VtDoneFunc connected = process->connected;
+    g_autoptr(GError) error = g_error_new(VT_ERROR, VT_ERROR_TIMEOUT, "no greeting");
+
+    process->idle = 0;
+    process->connected = NULL;
+    connected(process->connected_user, error);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+fake_connect(VtProcess *process)
 {
     const VtQmpClientFuncs funcs = { .event = fake_client_event, .closed = fake_client_closed };
     FakeQemu *qemu = process->qemu;
     int pair[2];
 
-    process->connected = done;
-    process->connected_user = user;
-    if (fake_next_failure) {
-        process->idle = g_idle_add(fake_fail_connect, process);
-        return;
-    }
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
     fake_disconnect(qemu);
     qemu->fd = pair[0];
@@ -273,6 +287,33 @@ vt_process_connect(VtProcess *process, guint timeout_ms, VtDoneFunc done, gpoint
     fake_send(qemu, "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":0,\"minor\":2,\"major\":7},\"package\":\"\"},"
                     "\"capabilities\":[]}}\r\n");
     process->qmp = vt_qmp_client_new(pair[1], &funcs, process, 5000, fake_ready, process);
+}
+
+void
+vt_process_connect(VtProcess *process, guint timeout_ms, VtDoneFunc done, gpointer user)
+{
+    process->connected = done;
+    process->connected_user = user;
+    if (fake_next_failure)
+        process->idle = g_idle_add(fake_fail_connect, process);
+    else if (fake_silent)
+        process->idle = g_timeout_add(10, fake_connect_timed_out, process);
+    else
+        fake_connect(process);
+}
+
+void
+fake_guest_silence(gboolean silent)
+{
+    fake_silent = silent;
+    for (guint i = 0; i < fake_processes->len; i++) {
+        VtProcess *process = g_ptr_array_index(fake_processes, i);
+
+        process->ready = FALSE;
+        g_clear_pointer(&process->qmp, vt_qmp_client_free);
+        if (!silent && !process->qemu->dead)
+            fake_connect(process);
+    }
 }
 
 VtQmpClient *
@@ -515,6 +556,12 @@ fake_guest_event(VtDomain *domain, const char *json)
     if (strstr(json, "SHUTDOWN") || strstr(json, "\"STOP\""))
         domain->process->qemu->running = FALSE;
     fake_send(domain->process->qemu, line);
+}
+
+void
+fake_guest_stop_cpus(VtDomain *domain)
+{
+    domain->process->qemu->running = FALSE;
 }
 
 void

@@ -36,6 +36,12 @@ void fake_guest_die(VtDomain *domain);
 /** The next QEMU ends before it answers. */
 void fake_guest_fail_next(const char *why);
 
+/** The guest's CPUs stop without a word. */
+void fake_guest_stop_cpus(VtDomain *domain);
+
+/** No QEMU takes a connection to its monitor any more (and those that there are break), until FALSE. */
+void fake_guest_silence(gboolean silent);
+
 /** Do not answer @command (NULL: answer everything). */
 void fake_guest_mute(const char *command);
 
