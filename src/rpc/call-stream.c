@@ -164,6 +164,8 @@ vt_call_stream_console(VtCall *call)
     if (!vt_console_open(console->driver, domain, args->text, args->flags, console_evicted, console,
                          &console->fd, &console->release, &error)) {
         g_free(console);
+        if (g_error_matches(error, VT_ERROR, VT_ERROR_BUSY))
+            error->code = VT_ERROR_OPERATION_FAILED; /* nothing was waited for: "busy" would say timed out */
         vt_call_fail(call, error);
         return;
     }
