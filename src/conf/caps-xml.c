@@ -285,6 +285,7 @@ caps_xml_domain_cpu(VtXmlWriter *writer, const VtDomCaps *caps)
 
         vt_xml_writer_start(writer, "model");
         vt_xml_writer_attr(writer, "usable", cpu->usable > 0 ? "yes" : cpu->usable == 0 ? "no" : "unknown");
+        vt_xml_writer_attr(writer, "vendor", cpu->vendor);
         vt_xml_writer_end_text(writer, cpu->name);
     }
     vt_xml_writer_end(writer);

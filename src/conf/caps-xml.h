@@ -72,7 +72,8 @@ char *vt_caps_xml_format(const VtCaps *caps);
 
 typedef struct {
     char *name;
-    int usable; /* 1, 0, -1: not known */
+    const char *vendor; /* "Intel", "AMD", "Hygon", "unknown" */
+    int usable;         /* 1, 0, -1: not known */
 } VtDomCapsCpu;
 
 typedef struct {

@@ -16,7 +16,7 @@
  * @user:    for @evicted
  * @fd:      (out) non-blocking descriptor of the pty or socket; owned by the caller
  * @release: (out) opaque handle for vt_console_close()
- * @error:   (out) OPERATION_INVALID (not running), NO_DEVICE, UNSUPPORTED (not a pty), BUSY (in use)
+ * @error:   (out) OPERATION_INVALID (not running), NO_DEVICE, UNSUPPORTED (not a pty), OPERATION_FAILED (in use)
  */
 gboolean vt_console_open(VtDriver *driver, VtDomain *domain, const char *device, guint flags,
                          void (*evicted)(gpointer user), gpointer user, int *fd, gpointer *release,

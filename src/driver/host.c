@@ -277,8 +277,9 @@ vt_host_capabilities(VtDriver *driver, GError **error)
         for (guint i = 0; i < qemu->machines->len; i++) {
             const VtQemuMachine *machine = g_ptr_array_index(qemu->machines, i);
 
-            vt_caps_xml_add_machine(caps, machine->name, machine->canonical, machine->max_cpus,
-                                    machine->deprecated);
+            if (!g_str_equal(machine->name, "none")) /* QEMU's own, for talking to it */
+                vt_caps_xml_add_machine(caps, machine->name, machine->canonical, machine->max_cpus,
+                                        machine->deprecated);
         }
     }
     return vt_caps_xml_format(caps);
@@ -311,6 +312,25 @@ host_compare_cpu(gconstpointer a, gconstpointer b)
     return strcmp((*(VtDomCapsCpu *const *)a)->name, (*(VtDomCapsCpu *const *)b)->name);
 }
 
+/* Whose CPU a model is; QEMU does not say. What begins with none of these is Intel's. */
+static const char *
+host_cpu_vendor(const char *model)
+{
+    static const struct {
+        const char *prefix, *vendor;
+    } rows[] = {
+        { "EPYC", "AMD" },    { "Opteron", "AMD" },     { "athlon", "AMD" },
+        { "phenom", "AMD" },  { "Dhyana", "Hygon" },    { "486", "unknown" },
+        { "kvm", "unknown" }, { "pentium", "unknown" }, { "qemu", "unknown" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        if (g_str_has_prefix(model, rows[i].prefix))
+            return rows[i].vendor;
+    }
+    return "Intel";
+}
+
 /* Names with a version ("-v1") are QEMU's own way to say a plain name; base, max and host are modes. */
 static GPtrArray *
 host_dom_cpus(const VtQemuCaps *qemu, gboolean kvm)
@@ -327,6 +347,7 @@ host_dom_cpus(const VtQemuCaps *qemu, gboolean kvm)
             continue;
         cpu = g_new0(VtDomCapsCpu, 1);
         cpu->name = g_strdup(model->name);
+        cpu->vendor = host_cpu_vendor(model->name);
         cpu->usable = model->usable;
         g_ptr_array_add(cpus, cpu);
     }
