@@ -366,6 +366,12 @@ vt_argv_build(const VtDomainDef *def, const VtQemuCaps *caps, const VtArgvContex
     return g_strsplit("qemu -fake", " ", -1);
 }
 
+char *
+vt_argv_to_text(char *const *argv)
+{
+    return g_strjoinv(" ", (char **)argv);
+}
+
 void
 vt_alias_assign(VtDomainDef *def)
 {
