@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "datapath/fdb.h"
 #include "driver/domain-private.h"
+#include "util/file.h"
 #include "util/link.h"
 #include "util/tap.h"
 
@@ -112,6 +113,7 @@ datapathtest_tear_down(Fixture *fixture, gconstpointer user)
     fixture->domain.refs = 2; /* it is not the heap's: the list must not free it */
     vt_domain_list_clear(&fixture->driver);
     g_clear_error(&fixture->error);
+    vt_file_flush_async();
     g_assert_cmpint(rmdir(fixture->dir), ==, 0); /* and nothing is left on the disk */
     g_free(fixture->dir);
 }

@@ -25,6 +25,7 @@
 #define DATAPATH_KEY       "datapath"
 #define DATAPATH_SUFFIX    ".datapath"
 #define DATAPATH_LOOK_MS   20
+#define DATAPATH_UNSURE    50 /* one look of so many when nothing has been seen for a long time */
 #define DATAPATH_MAX_BYTES (1024 * 1024)
 
 typedef struct _Datapath Datapath;
@@ -52,7 +53,8 @@ typedef struct {
     gboolean negotiated; /* QEMU has plugged, or will plug, the primary */
     guint tick;          /* source id */
     guint look;          /* source id */
-    GArray *waiters;     /* of DatapathWaiter: told when in_force is wanted */
+    guint looks;
+    GArray *waiters; /* of DatapathWaiter: told when in_force is wanted */
 } DatapathTeam;
 
 struct _Datapath {
@@ -307,6 +309,8 @@ datapath_look(gpointer user)
     DatapathTeam *team = user;
     VtLifeSigns signs;
 
+    if (team->handover.state == VT_HANDOVER_UNSURE && ++team->looks % DATAPATH_UNSURE != 0)
+        return G_SOURCE_CONTINUE;
     /* The handle of the back end belongs to the thread while one works. */
     if (team->busy || !team->backend.funcs->look || !team->backend.funcs->look(team->backend.state, &signs))
         return G_SOURCE_CONTINUE;
@@ -361,7 +365,7 @@ datapath_report(const DatapathTeam *team, VtHandoverReport report)
     case VT_HANDOVER_NO_LIFE:
         vt_log_warning(
             "domain '%s', team '%s': the primary '%s' was plugged, but the guest shows no sign of using "
-            "it; the guest stays on standby. Has it a driver for the device?",
+            "it; both legs stay fed. Has it a driver for the device?",
             name, team->team, team->transient);
         break;
     case VT_HANDOVER_TOOK_OVER:
