@@ -108,6 +108,23 @@ querytest_destroy(FakeHost *host, VtDomain *domain)
     g_assert_no_error(told.error);
 }
 
+/* How an element is indented is no matter here: line ends before a tag and the blanks behind them go. */
+static void
+querytest_drop_indent(char *text)
+{
+    char *out = text;
+
+    for (const char *in = text; in && *in; in++) {
+        const char *tag = in + strspn(in, "\n ");
+
+        if (*in == '\n' && *tag == '<')
+            in = tag;
+        *out++ = *in;
+    }
+    if (text)
+        *out = '\0';
+}
+
 /* One conversation about metadata, in order. */
 static void
 test_metadata(void)
@@ -131,7 +148,7 @@ test_metadata(void)
         { FALSE, 2, NULL, NULL, "http://a/", 0, VT_ERROR_NO_METADATA, NULL },
         { TRUE, 2, "<x a='1'><y/></x>", "k", "http://a/", 0, -1, NULL },
         { TRUE, 2, "<z/>", "l", "http://b/", 0, -1, NULL },
-        { FALSE, 2, NULL, NULL, "http://a/", 0, -1, "<x a=\"1\">\n  <y/>\n</x>" },
+        { FALSE, 2, NULL, NULL, "http://a/", 0, -1, "<x a=\"1\"><y/></x>" },
         { TRUE, 2, "<x a='2'/>", "k", "http://a/", 0, -1, NULL },
         { FALSE, 2, NULL, NULL, "http://a/", 0, -1, "<x a=\"2\"/>" },
         { FALSE, 2, NULL, NULL, "http://b/", 0, -1, "<z/>" },
@@ -170,6 +187,7 @@ test_metadata(void)
             g_assert_no_error(error);
         else
             g_assert_error(error, VT_ERROR, rows[i].code);
+        querytest_drop_indent(text);
         g_assert_cmpstr(text, ==, rows[i].answer);
     }
     fake_host_close(&host);

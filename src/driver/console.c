@@ -126,7 +126,8 @@ console_make_room(GHashTable *table, const char *path, guint flags, GError **err
     if (!holder)
         return TRUE;
     if (!(flags & CONSOLE_FORCE))
-        return vt_error_set(error, VT_ERROR_OPERATION_FAILED, _("Active console session exists for this domain"));
+        return vt_error_set(error, VT_ERROR_OPERATION_FAILED,
+                            _("Active console session exists for this domain"));
     evicted = holder->evicted;
     user = holder->user;
     g_hash_table_remove(table, path);
