@@ -67,6 +67,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtQemuTeaming, vt_qemu_teaming_free)
 /** A leg was added to or taken from the definition: new teams begin, others keep their state. */
 void vt_qemu_teaming_update(VtQemuTeaming *teaming, const VtDomainDef *def);
 
+/** How many teams there are, and each of them in the order of the definition; NULL outside. (transfer none) */
 guint vt_qemu_teaming_count(const VtQemuTeaming *teaming);
 const VtQemuTeam *vt_qemu_teaming_get(const VtQemuTeaming *teaming, guint index);
 
