@@ -5,6 +5,7 @@
  */
 #include <sys/stat.h>
 #include "conf/teaming.h"
+#include "driver/datapath.h"
 #include "driver/domain-private.h"
 #include "driver/query-proc.h"
 #include "driver/query.h"
@@ -119,6 +120,23 @@ stats_add_team_string(VtTypedParams *params, guint index, const char *name, cons
         vt_typed_params_add_string(params, field, value);
 }
 
+/* What the host does for that team, where it looks after it. */
+static void
+stats_add_datapath(VtTypedParams *params, guint index, const VtDomain *domain, const char *team)
+{
+    for (guint i = 0; i < vt_datapath_count(domain); i++) {
+        VtDatapathInfo info;
+
+        vt_datapath_info(domain, i, &info);
+        if (g_strcmp0(info.team, team) != 0)
+            continue;
+        stats_add_team_string(params, index, "backend", info.backend);
+        stats_add_team_string(params, index, "state", vt_handover_state_name(info.state));
+        stats_add_team_string(params, index, "why", info.why);
+        stats_add_team_string(params, index, "error", info.error);
+    }
+}
+
 static void
 stats_teams(VtDomain *domain, VtTypedParams *params)
 {
@@ -138,6 +156,7 @@ stats_teams(VtDomain *domain, VtTypedParams *params)
         else if (team->transient_hostdev)
             stats_add_team_string(params, i, "transient", team->transient_hostdev->info.alias);
         stats_add_team_string(params, i, "mac", vt_mac_format(&team->persistent->mac, mac));
+        stats_add_datapath(params, i, domain, team->persistent->info.alias);
     }
 }
 
