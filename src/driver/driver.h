@@ -20,8 +20,8 @@ typedef struct {
     gboolean session; /* unprivileged, per user */
     char *root;       /* --root DIR, or NULL */
     char *config_dir; /* .../etc/virtteam/qemu: persistent definitions; autostart/ below it */
-    char *state_dir;  /* .../run/virtteam/qemu: status, pid files, monitor sockets */
-    char *lib_dir;    /* .../var/lib/virtteam/qemu: managed save, reservations, journals */
+    char *state_dir;  /* .../run/virtteam/qemu: status, journals, pid files, monitor sockets */
+    char *lib_dir;    /* .../var/lib/virtteam/qemu: reservations, timelines of migrations */
     char *log_dir;    /* .../var/log/virtteam/qemu */
     char *cache_dir;  /* .../var/cache/virtteam */
     VtUuid host_uuid;
