@@ -94,6 +94,7 @@ def run_suite(folder, count, label, suite, env=None):
 
 def main():
     quick = '--quick' in sys.argv
+    only = [a for a in sys.argv[1:] if not a.startswith('-')]
     count = Count()
     suites = ['unit', 'golden', 'lint', 'qemu', 'e2e']
     started = time.monotonic()
@@ -107,10 +108,11 @@ def main():
             ['meson', 'introspect', '--tests', 'build'], stdout=subprocess.PIPE, text=True, check=True).stdout)
             for s in t['suite']}
         suites = [s for s in suites if s in known] + sorted(known - set(suites) - {'fuzz'})
+        suites = [s for s in suites if not only or s in only]
         for suite in suites:
             say('tests: ' + suite)
             run_suite('build', count, 'plain', suite)
-        if not quick and stock.available():
+        if not quick and stock.available() and 'e2e' in suites:
             say('the same life on stock libvirtd')
             run_suite('build', count, 'stock', 'e2e', {'VT_E2E_STOCK': '1'})
     if not quick:
