@@ -347,12 +347,12 @@ test_bad_notes(void)
         "{}",
         "{\"backend\":\"sriov\"}",
         "{\"backend\":\"bridge\",\"mac\":\"52:54:00:00:00:01\"}",
-        "{\"backend\":\"bridge\",\"mac\":\"nonsense\",\"standby\":\"a\",\"legs\":[],\"fdb\":[]}",
-        "{\"backend\":\"bridge\",\"mac\":\"52:54:00:00:00:01\",\"standby\":\"a\",\"legs\":[7],\"fdb\":[]}",
+        "{\"backend\":\"bridge\",\"mac\":\"nonsense\",\"standby\":\"a\",\"legs\":[],\"pins\":[]}",
+        "{\"backend\":\"bridge\",\"mac\":\"52:54:00:00:00:01\",\"standby\":\"a\",\"legs\":[7],\"pins\":[]}",
         "{\"backend\":\"bridge\",\"mac\":\"52:54:00:00:00:01\",\"standby\":\"a\",\"legs\":[{\"leg\":\"third\",\"name\":\"a\"}],"
-        "\"fdb\":[]}",
+        "\"pins\":[]}",
         "{\"backend\":\"bridge\",\"mac\":\"52:54:00:00:00:01\",\"standby\":\"a\",\"legs\":[{\"leg\":\"standby\",\"name\":\"a\","
-        "\"learning\":1000}],\"fdb\":[]}",
+        "\"learning\":1000}],\"pins\":[]}",
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(notes); i++) {

@@ -23,10 +23,11 @@
 
 #include "datapath/fdb.h"
 #include "datapath/mirror.h"
+#include "datapath/port-note.h"
+#include "util/enum.h"
 #include "util/json.h"
 #include "util/link.h"
 
-#include <linux/neighbour.h>
 #include <string.h>
 
 #define BRIDGE_BACKEND       "bridge"
@@ -36,24 +37,13 @@
 #define BRIDGE_IN_FLIGHT_US                                                                                  \
     4000 /* a frame may have been forwarded by the old entry and not been copied yet */
 
-/* What was there before us. */
-typedef struct {
-    gboolean noted;
-    int ifindex;
-    int master; /* ifindex of its bridge */
-    VtLinkPort port;
-    gboolean is_tap;
-    guint32 queue_frames;
-    gboolean had_clsact;
-} BridgeNote;
-
 typedef struct {
     VtNetlink *netlink;
     VtMac mac;
     guint short_queue_frames;
     char *names[VT_LEG_COUNT];
-    BridgeNote notes[VT_LEG_COUNT];
-    GArray *fdb;           /* of VtFdbEntry: the guest's address pinned by others before us */
+    VtPortNote notes[VT_LEG_COUNT];
+    GArray *pins;          /* of VtFdbEntry: the guest's address pinned by others before us */
     int mirror;            /* leg whose frames are copied to the other; BRIDGE_NOBODY */
     gboolean mirror_known; /* FALSE in a process that has taken over */
 } Bridge;
@@ -89,59 +79,25 @@ bridge_other(int leg)
     return leg == VT_LEG_STANDBY ? VT_LEG_PRIMARY : VT_LEG_STANDBY;
 }
 
-/* Pins of the guest's address by others: they are put back in the end. What was learned is learned again. */
-static gboolean
-bridge_note_fdb(Bridge *bridge, int master, GError **error)
-{
-    g_autoptr(GArray) found = vt_fdb_list(bridge->netlink, master, 0, &bridge->mac, error);
-
-    if (!found)
-        return FALSE;
-    for (guint i = 0; i < found->len; i++) {
-        VtFdbEntry *entry = &g_array_index(found, VtFdbEntry, i);
-
-        if (entry->state & NUD_PERMANENT)
-            return vt_error_set(
-                error, VT_ERROR_UNSUPPORTED,
-                "The team's MAC address is also that of a port of the bridge itself: give the host's "
-                "side of the interface another one.");
-        if (entry->state & NUD_NOARP)
-            g_array_append_val(bridge->fdb, *entry);
-    }
-    return TRUE;
-}
-
 static gboolean
 bridge_note_leg(Bridge *bridge, VtLeg leg, gboolean *grew, GError **error)
 {
-    BridgeNote *note = &bridge->notes[leg];
-    const BridgeNote *other = &bridge->notes[bridge_other(leg)];
-    VtMirrorQdisc qdisc;
-    VtLinkInfo info;
+    VtPortNote *note = &bridge->notes[leg];
+    const VtPortNote *other = &bridge->notes[bridge_other(leg)];
+    gboolean noted = FALSE;
 
-    if (!vt_link_get(bridge->netlink, bridge->names[leg], &info, error))
+    if (!vt_port_note_take(bridge->netlink, bridge->names[leg], note, &noted, error)) {
+        g_prefix_error(error, "Leg '%s': ", bridge_leg_names[leg]);
         return FALSE;
-    if (!info.is_bridge_port)
-        return vt_error_set(error, VT_ERROR_UNSUPPORTED,
-                            "The interface '%s' of the %s leg is not a port of a Linux bridge.", info.name,
-                            bridge_leg_names[leg]);
-    /* The same name may be another interface by now: then nothing is left of the one that was noted. */
-    if (note->noted && note->ifindex == info.index)
+    }
+    if (!noted)
         return TRUE;
-    if (!vt_mirror_qdisc(bridge->netlink, info.index, &qdisc, error))
-        return FALSE;
     /* Once for each bridge, before anything is pinned there by us. */
-    if (!(other->noted && other->master == info.master) && !bridge_note_fdb(bridge, info.master, error))
+    if (!(other->noted && other->master == note->master) &&
+        !vt_port_note_pins(bridge->netlink, note->master, &bridge->mac, bridge->pins, error)) {
+        note->noted = FALSE;
         return FALSE;
-    *note = (BridgeNote){
-        .noted = TRUE,
-        .ifindex = info.index,
-        .master = info.master,
-        .port = info.port,
-        .is_tap = strcmp(info.kind, "tun") == 0,
-        .queue_frames = info.tx_queue_length,
-        .had_clsact = qdisc == VT_MIRROR_CLSACT,
-    };
+    }
     *grew = TRUE;
     return TRUE;
 }
@@ -175,58 +131,32 @@ bridge_prepare(gpointer state, VtFeed feed, gboolean *noted, GError **error)
 }
 
 static JsonObject *
-bridge_note_to_json(const Bridge *bridge, VtLeg leg)
-{
-    const BridgeNote *note = &bridge->notes[leg];
-
-    return vt_json_object_new("s:leg", bridge_leg_names[leg], "s:name", bridge->names[leg], "i:ifindex",
-                              note->ifindex, "i:master", note->master, "i:learning", note->port.learning,
-                              "i:flood", note->port.flood, "i:mcast-flood", note->port.mcast_flood,
-                              "i:bcast-flood", note->port.bcast_flood, "i:multicast-router",
-                              note->port.multicast_router, "b:tap", note->is_tap, "l:queue-frames",
-                              (gint64)note->queue_frames, "b:clsact", note->had_clsact, NULL);
-}
-
-static JsonObject *
 bridge_note(gpointer state)
 {
     const Bridge *bridge = state;
     JsonArray *legs = json_array_new();
-    JsonArray *fdb = json_array_new();
     char mac[VT_MAC_STRING_SIZE];
 
-    for (guint leg = 0; leg < VT_LEG_COUNT; leg++)
-        if (bridge->notes[leg].noted)
-            json_array_add_object_element(legs, bridge_note_to_json(bridge, leg));
-    for (guint i = 0; i < bridge->fdb->len; i++) {
-        const VtFdbEntry *entry = &g_array_index(bridge->fdb, VtFdbEntry, i);
+    for (guint leg = 0; leg < VT_LEG_COUNT; leg++) {
+        JsonObject *object;
 
-        json_array_add_object_element(fdb, vt_json_object_new("i:ifindex", entry->ifindex, "i:vlan",
-                                                              (int)entry->vlan, "i:state", (int)entry->state,
-                                                              "i:flags", (int)entry->flags, NULL));
+        if (!bridge->notes[leg].noted)
+            continue;
+        object = vt_port_note_to_json(&bridge->notes[leg]);
+        json_object_set_string_member(object, "leg", bridge_leg_names[leg]);
+        json_array_add_object_element(legs, object);
     }
     return vt_json_object_new("s:backend", BRIDGE_BACKEND, "s:mac", vt_mac_format(&bridge->mac, mac),
                               "S:standby", bridge->names[VT_LEG_STANDBY], "S:primary",
                               bridge->names[VT_LEG_PRIMARY], "i:short-queue-frames",
-                              (int)bridge->short_queue_frames, "a:legs", legs, "a:fdb", fdb, NULL);
-}
-
-/* Whether the noted interface is still there, under its name and number. */
-static gboolean
-bridge_leg_is_there(Bridge *bridge, VtLeg leg)
-{
-    const BridgeNote *note = &bridge->notes[leg];
-    VtLinkInfo info;
-
-    return note->noted && bridge->names[leg] &&
-           vt_link_get(bridge->netlink, bridge->names[leg], &info, NULL) && info.index == note->ifindex &&
-           info.is_bridge_port;
+                              (int)bridge->short_queue_frames, "a:legs", legs, "a:pins",
+                              vt_port_note_pins_to_json(bridge->pins), NULL);
 }
 
 static gboolean
 bridge_set_leg(Bridge *bridge, VtLeg leg, const BridgePlan *plan, GError **error)
 {
-    const BridgeNote *note = &bridge->notes[leg];
+    const VtPortNote *note = &bridge->notes[leg];
     gboolean silent = leg == VT_LEG_PRIMARY ? plan->pinned != VT_LEG_PRIMARY : plan->pinned == VT_LEG_PRIMARY;
     VtLinkPort port = note->port;
 
@@ -299,7 +229,7 @@ bridge_follow_plan(Bridge *bridge, const BridgePlan *plan, GError **error)
 
     if (!bridge_set_leg(bridge, VT_LEG_STANDBY, plan, error))
         return FALSE;
-    if (bridge_leg_is_there(bridge, VT_LEG_PRIMARY)) {
+    if (vt_port_note_is_there(bridge->netlink, &bridge->notes[VT_LEG_PRIMARY])) {
         if (!bridge_set_leg(bridge, VT_LEG_PRIMARY, plan, error))
             return FALSE;
     } else if (plan->needs_primary) {
@@ -320,45 +250,22 @@ bridge_follow_plan(Bridge *bridge, const BridgePlan *plan, GError **error)
     return TRUE;
 }
 
-/* Where a failure goes when only the first one counts: what can be taken back is taken back nevertheless. */
-static GError **
-bridge_first(GError **first)
-{
-    return *first ? NULL : first;
-}
-
-static void
-bridge_release_leg(Bridge *bridge, VtLeg leg, GError **first)
-{
-    const BridgeNote *note = &bridge->notes[leg];
-    const char *name = bridge->names[leg];
-
-    vt_fdb_unpin(bridge->netlink, note->ifindex, &bridge->mac, bridge_first(first));
-    vt_mirror_stop(bridge->netlink, note->ifindex, bridge_first(first));
-    if (!note->had_clsact)
-        vt_mirror_remove_qdisc(bridge->netlink, note->ifindex, bridge_first(first));
-    vt_link_set_port(bridge->netlink, name, &note->port, bridge_first(first));
-    if (note->is_tap)
-        vt_link_set_tx_queue_length(bridge->netlink, name, note->queue_frames, bridge_first(first));
-}
-
 static gboolean
 bridge_release(Bridge *bridge, GError **error)
 {
     GError *first = NULL;
 
-    for (guint leg = 0; leg < VT_LEG_COUNT; leg++)
-        if (bridge_leg_is_there(bridge, leg))
-            bridge_release_leg(bridge, leg, &first);
-    for (guint i = 0; i < bridge->fdb->len; i++) {
-        const VtFdbEntry *entry = &g_array_index(bridge->fdb, VtFdbEntry, i);
-        VtLinkInfo info;
+    for (guint leg = 0; leg < VT_LEG_COUNT; leg++) {
+        const VtPortNote *note = &bridge->notes[leg];
 
-        if (vt_link_get_by_index(bridge->netlink, entry->ifindex, &info, NULL) && info.is_bridge_port)
-            vt_fdb_set(bridge->netlink, entry, bridge_first(&first));
+        if (!vt_port_note_is_there(bridge->netlink, note))
+            continue;
+        vt_fdb_unpin(bridge->netlink, note->ifindex, &bridge->mac, vt_port_note_first(&first));
+        vt_port_note_restore(bridge->netlink, note, &first);
     }
+    vt_port_note_restore_pins(bridge->netlink, bridge->pins, &first);
     memset(bridge->notes, 0, sizeof bridge->notes);
-    g_array_set_size(bridge->fdb, 0);
+    g_array_set_size(bridge->pins, 0);
     bridge->mirror = BRIDGE_NOBODY;
     bridge->mirror_known = TRUE;
     if (!first)
@@ -409,7 +316,7 @@ bridge_free(gpointer state)
     Bridge *bridge = state;
 
     vt_netlink_free(bridge->netlink);
-    g_array_unref(bridge->fdb);
+    g_array_unref(bridge->pins);
     for (guint leg = 0; leg < VT_LEG_COUNT; leg++)
         g_free(bridge->names[leg]);
     g_free(bridge);
@@ -435,80 +342,33 @@ vt_bridge_new(const VtBridgeSpec *spec, VtNetlink *netlink)
     bridge->short_queue_frames = spec->short_queue_frames ? spec->short_queue_frames : BRIDGE_SHORT_QUEUE;
     bridge->names[VT_LEG_STANDBY] = g_strdup(spec->standby);
     bridge->names[VT_LEG_PRIMARY] = g_strdup(spec->primary);
-    bridge->fdb = g_array_new(FALSE, FALSE, sizeof(VtFdbEntry));
+    bridge->pins = g_array_new(FALSE, FALSE, sizeof(VtFdbEntry));
     bridge->mirror = BRIDGE_NOBODY;
     bridge->mirror_known = TRUE;
     return (VtBackend){ .funcs = &bridge_funcs, .state = bridge };
 }
 
 static gboolean
-bridge_read_byte(JsonNode *root, const char *path, const char *member, guint8 *value, GError **error)
-{
-    g_autofree char *whole = g_strdup_printf("%s.%s", path, member);
-    guint64 number;
-
-    if (!vt_json_get_uint(root, whole, &number, error))
-        return FALSE;
-    if (number > G_MAXUINT8)
-        return vt_error_set(error, VT_ERROR_INVALID_ARG, "The number at '%s' is too large.", whole);
-    *value = (guint8)number;
-    return TRUE;
-}
-
-static gboolean
-bridge_read_leg(Bridge *bridge, JsonNode *root, guint index, GError **error)
-{
-    g_autofree char *path = g_strdup_printf("legs[%u]", index);
-    JsonNode *node = vt_json_find(root, path);
-    BridgeNote note = { .noted = TRUE };
-    const char *leg_name, *name;
-    VtLeg leg;
-
-    if (!vt_json_get_string(node, "leg", &leg_name, error) || !vt_json_get_string(node, "name", &name, error))
-        return FALSE;
-    if (strcmp(leg_name, bridge_leg_names[VT_LEG_STANDBY]) != 0 &&
-        strcmp(leg_name, bridge_leg_names[VT_LEG_PRIMARY]) != 0)
-        return vt_error_set(error, VT_ERROR_INVALID_ARG, "There is no leg '%s'.", leg_name);
-    leg = strcmp(leg_name, bridge_leg_names[VT_LEG_STANDBY]) == 0 ? VT_LEG_STANDBY : VT_LEG_PRIMARY;
-    if (!bridge_read_byte(root, path, "learning", &note.port.learning, error) ||
-        !bridge_read_byte(root, path, "flood", &note.port.flood, error) ||
-        !bridge_read_byte(root, path, "mcast-flood", &note.port.mcast_flood, error) ||
-        !bridge_read_byte(root, path, "bcast-flood", &note.port.bcast_flood, error) ||
-        !bridge_read_byte(root, path, "multicast-router", &note.port.multicast_router, error))
-        return FALSE;
-    note.ifindex = (int)CLAMP(vt_json_int_or(node, "ifindex", 0), 0, G_MAXINT);
-    note.master = (int)CLAMP(vt_json_int_or(node, "master", 0), 0, G_MAXINT);
-    note.is_tap = vt_json_bool_or(node, "tap", FALSE);
-    note.queue_frames = (guint32)CLAMP(vt_json_int_or(node, "queue-frames", 1000), 0, G_MAXUINT32);
-    note.had_clsact = vt_json_bool_or(node, "clsact", FALSE);
-    g_free(bridge->names[leg]);
-    bridge->names[leg] = g_strdup(name);
-    bridge->notes[leg] = note;
-    return TRUE;
-}
-
-static gboolean
 bridge_read_note(Bridge *bridge, JsonNode *root, GError **error)
 {
-    JsonArray *legs, *fdb;
+    JsonArray *legs, *pins;
 
-    if (!vt_json_get_array(root, "legs", &legs, error) || !vt_json_get_array(root, "fdb", &fdb, error))
+    if (!vt_json_get_array(root, "legs", &legs, error) || !vt_json_get_array(root, "pins", &pins, error))
         return FALSE;
-    for (guint i = 0; i < json_array_get_length(legs); i++)
-        if (!bridge_read_leg(bridge, root, i, error))
-            return FALSE;
-    for (guint i = 0; i < json_array_get_length(fdb); i++) {
-        JsonNode *node = json_array_get_element(fdb, i);
-        VtFdbEntry entry = {
-            .ifindex = (int)CLAMP(vt_json_int_or(node, "ifindex", 0), 0, G_MAXINT),
-            .mac = bridge->mac,
-            .vlan = (guint16)CLAMP(vt_json_int_or(node, "vlan", 0), 0, 4095),
-            .state = (guint16)CLAMP(vt_json_int_or(node, "state", NUD_NOARP), 0, G_MAXUINT16),
-            .flags = (guint8)CLAMP(vt_json_int_or(node, "flags", NTF_MASTER), 0, G_MAXUINT8),
-        };
+    for (guint i = 0; i < json_array_get_length(legs); i++) {
+        JsonNode *node = json_array_get_element(legs, i);
+        const char *name;
+        int leg;
 
-        g_array_append_val(bridge->fdb, entry);
+        if (!vt_json_get_string(node, "leg", &name, error))
+            return FALSE;
+        leg = vt_enum_value(bridge_leg_names, G_N_ELEMENTS(bridge_leg_names), name);
+        if (leg < 0)
+            return vt_error_set(error, VT_ERROR_INVALID_ARG, "There is no leg '%s'.", name);
+        if (!vt_port_note_from_json(node, &bridge->notes[leg], error))
+            return FALSE;
     }
+    vt_port_note_pins_from_json(pins, &bridge->mac, bridge->pins);
     return TRUE;
 }
 

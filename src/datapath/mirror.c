@@ -86,14 +86,22 @@ vt_mirror_remove_qdisc(VtNetlink *netlink, int ifindex, GError **error)
     return FALSE;
 }
 
+/* Where a filter stands and what it does with what it matches. */
+typedef struct {
+    guint hook; /* TC_H_MIN_EGRESS, TC_H_MIN_INGRESS */
+    guint preference;
+    int to;      /* 0: leave it alone, and to no later filter */
+    int eaction; /* TCA_EGRESS_MIRROR, TCA_EGRESS_REDIR */
+} MirrorRule;
+
 static VtNetlinkMsg *
-mirror_filter_msg(int type, int flags, int ifindex, guint preference)
+mirror_filter_msg(int type, int flags, int ifindex, const MirrorRule *rule)
 {
     struct tcmsg header = {
         .tcm_family = AF_UNSPEC,
         .tcm_ifindex = ifindex,
-        .tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS),
-        .tcm_info = TC_H_MAKE(preference << 16, htons(ETH_P_ALL)),
+        .tcm_parent = TC_H_MAKE(TC_H_CLSACT, rule->hook),
+        .tcm_info = TC_H_MAKE(rule->preference << 16, htons(ETH_P_ALL)),
     };
 
     return vt_netlink_msg(type, flags, &header, sizeof header);
@@ -140,9 +148,13 @@ mirror_select_mac(MirrorSelector *selector, const VtMac *mac, gboolean source)
 }
 
 static void
-mirror_put_action(VtNetlinkMsg *message, int to)
+mirror_put_action(VtNetlinkMsg *message, const MirrorRule *rule)
 {
-    struct tc_mirred mirred = { .action = TC_ACT_PIPE, .eaction = TCA_EGRESS_MIRROR, .ifindex = (guint32)to };
+    struct tc_mirred mirred = {
+        .action = rule->eaction == TCA_EGRESS_MIRROR ? TC_ACT_PIPE : TC_ACT_STOLEN,
+        .eaction = rule->eaction,
+        .ifindex = (guint32)rule->to,
+    };
     struct nlattr *actions = nla_nest_start(message, TCA_U32_ACT);
     struct nlattr *first = nla_nest_start(message, 1);
     struct nlattr *options;
@@ -155,13 +167,12 @@ mirror_put_action(VtNetlinkMsg *message, int to)
     nla_nest_end(message, actions);
 }
 
-/* One filter: frames that @selector matches are copied to @to; with 0 they are left alone by later filters. */
 static gboolean
-mirror_add_filter(VtNetlink *netlink, int from, guint preference, MirrorSelector *selector, int to,
-                  int *errnum, GError **error)
+mirror_add_filter(VtNetlink *netlink, int from, const MirrorRule *rule, MirrorSelector *selector, int *errnum,
+                  GError **error)
 {
     g_autoptr(VtNetlinkMsg) message =
-        mirror_filter_msg(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, from, preference);
+        mirror_filter_msg(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, from, rule);
     struct nlattr *options;
 
     selector->sel.flags = TC_U32_TERMINAL;
@@ -169,16 +180,16 @@ mirror_add_filter(VtNetlink *netlink, int from, guint preference, MirrorSelector
     options = nla_nest_start(message, TCA_OPTIONS | NLA_F_NESTED);
     nla_put(message, TCA_U32_SEL,
             (int)(sizeof selector->sel + selector->sel.nkeys * sizeof selector->keys[0]), selector);
-    if (to)
-        mirror_put_action(message, to);
+    if (rule->to)
+        mirror_put_action(message, rule);
     nla_nest_end(message, options);
     return mirror_send(netlink, message, "set up copies of frames", errnum, error);
 }
 
 static gboolean
-mirror_delete_filter(VtNetlink *netlink, int from, guint preference, GError **error)
+mirror_delete_filter(VtNetlink *netlink, int from, const MirrorRule *rule, GError **error)
 {
-    g_autoptr(VtNetlinkMsg) message = mirror_filter_msg(RTM_DELTFILTER, 0, from, preference);
+    g_autoptr(VtNetlinkMsg) message = mirror_filter_msg(RTM_DELTFILTER, 0, from, rule);
     g_autoptr(GError) inner = NULL;
     int errnum = 0;
 
@@ -190,11 +201,20 @@ mirror_delete_filter(VtNetlink *netlink, int from, guint preference, GError **er
     return FALSE;
 }
 
+/* All the places where filters of ours may stand. */
+static const MirrorRule mirror_rules[] = {
+    { .hook = TC_H_MIN_EGRESS, .preference = VT_MIRROR_PREFERENCE + 1 },
+    { .hook = TC_H_MIN_EGRESS, .preference = VT_MIRROR_PREFERENCE },
+    { .hook = TC_H_MIN_INGRESS, .preference = VT_MIRROR_PREFERENCE },
+};
+
 gboolean
 vt_mirror_stop(VtNetlink *netlink, int from, GError **error)
 {
-    return mirror_delete_filter(netlink, from, VT_MIRROR_PREFERENCE + 1, error) &&
-           mirror_delete_filter(netlink, from, VT_MIRROR_PREFERENCE, error);
+    for (gsize i = 0; i < G_N_ELEMENTS(mirror_rules); i++)
+        if (!mirror_delete_filter(netlink, from, &mirror_rules[i], error))
+            return FALSE;
+    return TRUE;
 }
 
 gboolean
@@ -222,18 +242,39 @@ mirror_add_filters(VtNetlink *netlink, int from, int to, VtMirrorWhat what, cons
 {
     MirrorSelector address = { .keys = { { 0 } } };
     MirrorSelector all = { .sel = { .nkeys = 1 } }; /* a key with mask 0 matches everything */
+    MirrorRule first = { .hook = TC_H_MIN_EGRESS,
+                         .preference = VT_MIRROR_PREFERENCE,
+                         .eaction = TCA_EGRESS_MIRROR };
+    MirrorRule second = first;
 
     mirror_select_mac(&address, mac, what == VT_MIRROR_NOT_FROM);
-    if (what == VT_MIRROR_ONLY_TO)
-        return mirror_add_filter(netlink, from, VT_MIRROR_PREFERENCE, &address, to, errnum, error);
-    return mirror_add_filter(netlink, from, VT_MIRROR_PREFERENCE, &address, 0, errnum, error) &&
-           mirror_add_filter(netlink, from, VT_MIRROR_PREFERENCE + 1, &all, to, errnum, error);
+    if (what == VT_MIRROR_ONLY_TO) {
+        first.to = to;
+        return mirror_add_filter(netlink, from, &first, &address, errnum, error);
+    }
+    second.preference++;
+    second.to = to;
+    return mirror_add_filter(netlink, from, &first, &address, errnum, error) &&
+           mirror_add_filter(netlink, from, &second, &all, errnum, error);
+}
+
+/* A kernel that lacks what is needed says so in its own way. */
+static gboolean
+mirror_explain(GError *inner, int errnum, GError **error)
+{
+    g_autoptr(GError) owned = inner;
+
+    if (errnum == ENOENT)
+        return vt_error_set(error, VT_ERROR_UNSUPPORTED,
+                            "%s: this kernel lacks the modules cls_u32 or act_mirred.", inner->message);
+    g_propagate_error(error, g_steal_pointer(&owned));
+    return FALSE;
 }
 
 gboolean
 vt_mirror_start(VtNetlink *netlink, int from, int to, VtMirrorWhat what, const VtMac *mac, GError **error)
 {
-    g_autoptr(GError) inner = NULL;
+    GError *inner = NULL;
     int errnum = 0;
 
     if (!vt_mirror_stop(netlink, from, error))
@@ -241,9 +282,26 @@ vt_mirror_start(VtNetlink *netlink, int from, int to, VtMirrorWhat what, const V
     if (mirror_add_filters(netlink, from, to, what, mac, &errnum, &inner))
         return TRUE;
     vt_mirror_stop(netlink, from, NULL);
-    if (errnum == ENOENT)
-        return vt_error_set(error, VT_ERROR_UNSUPPORTED,
-                            "%s: this kernel lacks the modules cls_u32 or act_mirred.", inner->message);
-    g_propagate_error(error, g_steal_pointer(&inner));
-    return FALSE;
+    return mirror_explain(inner, errnum, error);
+}
+
+gboolean
+vt_mirror_divert(VtNetlink *netlink, int from, int to, const VtMac *mac, GError **error)
+{
+    MirrorRule rule = {
+        .hook = TC_H_MIN_INGRESS,
+        .preference = VT_MIRROR_PREFERENCE,
+        .to = to,
+        .eaction = TCA_EGRESS_REDIR,
+    };
+    MirrorSelector address = { .keys = { { 0 } } };
+    GError *inner = NULL;
+    int errnum = 0;
+
+    mirror_select_mac(&address, mac, FALSE);
+    if (!mirror_delete_filter(netlink, from, &rule, error))
+        return FALSE;
+    if (mirror_add_filter(netlink, from, &rule, &address, &errnum, &inner))
+        return TRUE;
+    return mirror_explain(inner, errnum, error);
 }

@@ -71,7 +71,19 @@ gboolean vt_mirror_start(VtNetlink *netlink, int from, int to, VtMirrorWhat what
                          GError **error);
 
 /**
- * vt_mirror_stop - end the copies
+ * vt_mirror_divert - frames to an address that come in over @from leave over @to, and are seen by nobody else
+ * @netlink: handle
+ * @from:    ifindex; has a clsact
+ * @to:      ifindex
+ * @mac:     the address
+ * @error:   (out) as vt_mirror_start()
+ *
+ * Return: FALSE on failure, with nothing diverted.
+ */
+gboolean vt_mirror_divert(VtNetlink *netlink, int from, int to, const VtMac *mac, GError **error);
+
+/**
+ * vt_mirror_stop - end copies and diversions
  * @netlink: handle
  * @from:    ifindex; its clsact stays
  * @error:   (out) SYSTEM, TIMEOUT; none there is no error
