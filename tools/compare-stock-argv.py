@@ -38,6 +38,7 @@ MEANT = [
     ("-add-fd", ".*", ".*", "libvirt opens files and sockets itself, we let QEMU open them"),
     ("-netdev", ".*", "fds?|ifname|script|downscript|queues|vhost|vhostfds?", "for people we name the tap, not a number"),
     ("-blockdev", ".*-format", "backing", "libvirt opens backing files one by one, we let QEMU follow the header"),
+    ("-cpu", "", "migratable", "libvirt leaves it out without KVM; on is QEMU's default"),
     ("-global", "kvm-pit.*", ".*", "QEMU's own PIT has no such property, and warns"),
     ("-global", "PIIX4_PM.*", ".*", "without ACPI there is no such device, and QEMU warns"),
     ("-chardev", ".*", "append", "libvirt opens the file, and truncates it itself where that is wanted"),
