@@ -43,6 +43,7 @@ struct _VtHotplug {
     GPtrArray *nodes;     /* of char *: blocks to remove, in this order */
     guint next;           /* index into fds, blockdevs or nodes of the step under way */
     gboolean link_down;
+    gboolean refused; /* device_add was: there is nothing to delete */
     guint timeout_ms, retry_ms, retry_timer;
 };
 
@@ -465,13 +466,20 @@ hotplug_step_remove(VtSeq *seq, gpointer data, GError **error)
 
 /* ---- plug: device ---- */
 
+static void
+hotplug_device_answered(VtHotplug *op, const GError *error)
+{
+    op->refused = g_error_matches(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+    hotplug_step_answered(op, error);
+}
+
 static VtStepResult
 hotplug_step_device(VtSeq *seq, gpointer data, GError **error)
 {
     VtHotplug *op = data;
 
     vt_qmp_client_call(op->qmp, "device_add", json_node_copy(op->device), HOTPLUG_COMMAND_MS, hotplug_answer,
-                       hotplug_call_new(op, hotplug_step_answered));
+                       hotplug_call_new(op, hotplug_device_answered));
     return VT_STEP_WAIT;
 }
 
@@ -480,14 +488,18 @@ hotplug_undo_device_answered(VtHotplug *op, const GError *error)
 {
     if (!error)
         return; /* DEVICE_DELETED ends the wait */
-    /* Where device_add itself was refused there is nothing to take back. */
+    /* An answer that came too late may have been a refusal. */
     hotplug_undo_answered(op, strstr(error->message, "(DeviceNotFound)") ? NULL : error);
 }
 
 static VtStepResult
 hotplug_undo_device(VtSeq *seq, gpointer data, GError **error)
 {
-    hotplug_command_id(data, "device_del", "id", ((VtHotplug *)data)->alias, hotplug_undo_device_answered);
+    VtHotplug *op = data;
+
+    if (op->refused)
+        return VT_STEP_DONE;
+    hotplug_command_id(op, "device_del", "id", op->alias, hotplug_undo_device_answered);
     return VT_STEP_WAIT;
 }
 

@@ -44,6 +44,8 @@ static GPtrArray *fake_processes; /* of VtProcess * */
 static GString *fake_log;
 static char *fake_next_failure;
 static char *fake_muted;
+static char *fake_refused, *fake_refused_class;
+static char *fake_answered, *fake_answer;
 static gboolean fake_silent;
 
 static void
@@ -99,7 +101,13 @@ fake_line(FakeQemu *qemu, const char *line)
         g_string_append_printf(fake_log, "%s%s", fake_log->len ? " " : "", command);
     if (g_strcmp0(fake_muted, command) == 0)
         return;
-    result = fake_act(qemu, command);
+    if (g_strcmp0(fake_refused, command) == 0) {
+        reply = g_strdup_printf("{\"error\":{\"class\":\"%s\",\"desc\":\"refused\"},\"id\":%s}\r\n",
+                                fake_refused_class, id);
+        fake_send(qemu, reply);
+        return;
+    }
+    result = g_strcmp0(fake_answered, command) == 0 ? fake_answer : fake_act(qemu, command);
     reply = g_strdup_printf("{\"return\":%s,\"id\":%s}\r\n", result, id);
     fake_send(qemu, reply);
 }
@@ -360,6 +368,26 @@ vt_process_free(VtProcess *process)
 
 /* ---- in place of argv, prepare, caps, migrate ---- */
 
+#ifdef FAKE_GUEST_REAL_QEMU
+
+/* Command line, slots and aliases are the real ones, by the stored capabilities of a QEMU 7.2. */
+VtQemuCaps *
+vt_driver_caps(VtDriver *driver, const char *binary, GError **error)
+{
+    static VtQemuCaps *caps;
+
+    if (!caps) {
+        g_autofree char *json = NULL;
+
+        g_assert_true(g_file_get_contents(VT_TEST_DATA_DIR "/data/caps-7.2.json", &json, NULL, NULL));
+        caps = vt_qemu_caps_from_json(json, error);
+        g_assert_nonnull(caps);
+    }
+    return caps;
+}
+
+#else
+
 char **
 vt_argv_build(const VtDomainDef *def, const VtQemuCaps *caps, const VtArgvContext *ctx, GError **error)
 {
@@ -407,6 +435,8 @@ vt_driver_caps(VtDriver *driver, const char *binary, GError **error)
 
     return &caps;
 }
+
+#endif
 
 void
 vt_migrate_recover(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer user)
@@ -583,6 +613,24 @@ fake_guest_fail_next(const char *why)
 {
     g_free(fake_next_failure);
     fake_next_failure = g_strdup(why);
+}
+
+void
+fake_guest_refuse(const char *command, const char *klass)
+{
+    g_free(fake_refused);
+    g_free(fake_refused_class);
+    fake_refused = g_strdup(command);
+    fake_refused_class = g_strdup(klass);
+}
+
+void
+fake_guest_answer(const char *command, const char *json)
+{
+    g_free(fake_answered);
+    g_free(fake_answer);
+    fake_answered = g_strdup(command);
+    fake_answer = g_strdup(json);
 }
 
 void

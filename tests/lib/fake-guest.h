@@ -45,6 +45,12 @@ void fake_guest_silence(gboolean silent);
 /** Do not answer @command (NULL: answer everything). */
 void fake_guest_mute(const char *command);
 
+/** Answer @command (NULL: none) with an error of that class. */
+void fake_guest_refuse(const char *command, const char *klass);
+
+/** Answer @command (NULL: none) with this value. */
+void fake_guest_answer(const char *command, const char *json);
+
 /** Commands that QEMUs got since the last call, space-separated. (transfer full) */
 char *fake_guest_commands(void);
 
