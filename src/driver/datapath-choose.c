@@ -2,6 +2,7 @@
 #include "driver/datapath-choose.h"
 
 #include "datapath/bridge.h"
+#include "datapath/sriov.h"
 #include "util/json.h"
 #include "util/link.h"
 #include "util/netlink.h"
@@ -28,6 +29,59 @@ datapath_choose_port(VtNetlink *netlink, const VtNetDef *net, const char *leg, c
     return net->target_dev;
 }
 
+static VtPciBdf
+datapath_choose_bdf(const VtTeam *team)
+{
+    const VtHostPci *host = team->transient_net ? &team->transient_net->host : &team->transient_hostdev->host;
+
+    return (VtPciBdf){ host->domain, (guint8)host->bus, (guint8)host->slot, (guint8)host->function };
+}
+
+/* The primary is a VF whose PF is the uplink of standby's bridge. */
+static gboolean
+datapath_choose_vf(VtNetlink *netlink, const VtTeam *team, const char *standby, VtSriovSpec *spec,
+                   VtPciInfo *pf, char **why)
+{
+    g_autoptr(GError) error = NULL;
+    VtLinkInfo standby_link, pf_link;
+    VtPciInfo vf;
+
+    if (team->transient_net && !team->transient_net->has_host) {
+        *why = g_strdup("the primary has no host device yet");
+        return FALSE;
+    }
+    spec->bdf = datapath_choose_bdf(team);
+    if (!vt_pci_get(&vt_pci_host_system, &spec->bdf, &vf, &error) ||
+        (vf.is_vf && !vt_pci_get(&vt_pci_host_system, &vf.pf, pf, &error))) {
+        *why = g_strdup(error->message);
+        return FALSE;
+    }
+    if (!vf.is_vf || vf.vf_index < 0 || !pf->netdev[0]) {
+        *why = g_strdup("the primary is no virtual function of a NIC that the host has an interface of");
+        return FALSE;
+    }
+    if (!vt_link_get(netlink, standby, &standby_link, &error) ||
+        !vt_link_get(netlink, pf->netdev, &pf_link, &error)) {
+        *why = g_strdup(error->message);
+        return FALSE;
+    }
+    if (!pf_link.is_bridge_port || pf_link.master != standby_link.master) {
+        *why = g_strdup_printf("the primary's PF '%s' is no port of the standby's bridge", pf->netdev);
+        return FALSE;
+    }
+    spec->mac = team->persistent->mac;
+    spec->standby = standby;
+    spec->pf = pf->netdev;
+    spec->vf = (guint)vf.vf_index;
+    spec->host = &vt_pci_host_system;
+    if (team->transient_net && team->transient_net->vlan.n_tags == 1 && !team->transient_net->vlan.trunk) {
+        spec->settings.fields |= VT_VF_VLAN;
+        spec->settings.vlan = team->transient_net->vlan.tags[0];
+        spec->settings.vlan_proto = 0x8100; /* IEEE 802.1Q */
+    }
+    return TRUE;
+}
+
 gboolean
 vt_datapath_choose(const VtTeam *team, VtBackend *backend, char **why)
 {
@@ -43,8 +97,13 @@ vt_datapath_choose(const VtTeam *team, VtBackend *backend, char **why)
     if (!spec.standby)
         return FALSE;
     if (!team->transient_net || vt_teaming_net_is_host(team->transient_net)) {
-        *why = g_strdup("the primary is a host device whose NIC has no back end here");
-        return FALSE;
+        VtSriovSpec vf = { .vf = 0 };
+        VtPciInfo pf;
+
+        if (!datapath_choose_vf(netlink, team, spec.standby, &vf, &pf, why))
+            return FALSE;
+        *backend = vt_sriov_new(&vf, g_steal_pointer(&netlink));
+        return TRUE;
     }
     spec.primary = datapath_choose_port(netlink, team->transient_net, "primary", why);
     if (!spec.primary)
@@ -62,9 +121,13 @@ vt_datapath_restore(JsonNode *node, VtBackend *backend, GError **error)
 
     if (!vt_json_get_string(node, "backend", &name, error))
         return FALSE;
-    if (!note || !g_str_equal(name, "bridge"))
+    if (!note || (!g_str_equal(name, "bridge") && !g_str_equal(name, "sriov")))
         return vt_error_set(error, VT_ERROR_INVALID_ARG, "there is no back end '%s', or its note is missing",
                             name);
     netlink = vt_netlink_new(error);
-    return netlink && vt_bridge_from_note(note, netlink, backend, error);
+    if (!netlink)
+        return FALSE;
+    if (g_str_equal(name, "sriov"))
+        return vt_sriov_from_note(note, &vt_pci_host_system, netlink, backend, error);
+    return vt_bridge_from_note(note, netlink, backend, error);
 }
