@@ -5,37 +5,8 @@
  */
 #pragma once
 
-#include "driver/domain-obj.h"
-#include "util/typed-param.h"
-
-typedef struct {
-    GBytes *cookie;   /* may be empty, never NULL */
-    char *text;       /* Begin: XML; Prepare: uri_out (nullable) */
-    VtDomain *domain; /* Finish: the running domain, with a reference */
-} VtMigrateReply;
-
-void vt_migrate_reply_clear(VtMigrateReply *reply);
-
-/**
- * VtMigrateDone - the end of one of the calls, exactly once
- * @user:  as given
- * @reply: (nullable) (transfer none) on success
- * @error: (nullable) (transfer none) on failure
- */
-typedef void (*VtMigrateDone)(gpointer user, const VtMigrateReply *reply, const GError *error);
-
-/* Parameters are checked against the tables of qemu/mig-params.h: unknown names and bad types are refused.
- * Flags are virDomainMigrateFlags; CHANGE_PROTECTION (256) is accepted everywhere. */
-void vt_migrate_begin(VtDriver *driver, VtDomain *domain, const VtTypedParams *params, guint flags,
-                      VtOwner *owner, VtMigrateDone done, gpointer user);
-void vt_migrate_prepare(VtDriver *driver, const VtTypedParams *params, GBytes *cookie, guint flags,
-                        VtOwner *owner, VtMigrateDone done, gpointer user);
-void vt_migrate_perform(VtDriver *driver, VtDomain *domain, const char *dconnuri, const VtTypedParams *params,
-                        GBytes *cookie, guint flags, VtOwner *owner, VtMigrateDone done, gpointer user);
-void vt_migrate_finish(VtDriver *driver, const VtTypedParams *params, GBytes *cookie, guint flags,
-                       gboolean cancelled, VtOwner *owner, VtMigrateDone done, gpointer user);
-void vt_migrate_confirm(VtDriver *driver, VtDomain *domain, const VtTypedParams *params, GBytes *cookie,
-                        guint flags, gboolean cancelled, VtOwner *owner, VtMigrateDone done, gpointer user);
+#include "driver/migrate-dst.h"
+#include "driver/migrate-src.h"
 
 /** migrate-setspeed/-getspeed (MiB/s; flag 1: post-copy), kept for the next migration, applied to this one. */
 void vt_migrate_set_speed(VtDriver *driver, VtDomain *domain, guint64 mib_per_s, guint flags, VtDoneFunc done,

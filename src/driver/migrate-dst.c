@@ -1,0 +1,787 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The destination's side: Prepare, Finish, and what happens when Finish never comes.
+ *
+ * The order at the end is what keeps a guest from running twice: the journal says "finishing" (on disk), the
+ * client is answered (the bytes are in its socket when the callback returns), only then the CPUs are started.
+ * qemu/mig-phase.c has the table and the reasons.
+ */
+#define VT_LOG_DOMAIN "virtteam-driver-migrate"
+
+#include "driver/migrate-dst.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "conf/domain-xml.h"
+#include "conf/net.h"
+#include "driver/datapath.h"
+#include "driver/domain-list.h"
+#include "driver/domain-private.h"
+#include "driver/event.h"
+#include "driver/job.h"
+#include "driver/journal.h"
+#include "driver/start.h"
+#include "driver/stop.h"
+#include "driver/store.h"
+#include "driver/timeline-log.h"
+#include "qemu/mig-dst.h"
+#include "qemu/mig-phase.h"
+#include "qemu/mig-uri.h"
+#include "qemu/prepare.h"
+#include "qemu/qmp-event.h"
+#include "util/fd.h"
+#include "util/i18n.h"
+#include "util/log.h"
+
+#define MIGRATE_DST_KEY "migrate-dst"
+
+typedef struct {
+    guint refs;
+    VtDriver *driver;
+    VtDomain *domain; /* with a reference */
+    char *name;
+    VtOwner *owner; /* NULL: gone */
+    VtMigDstPhase phase;
+    VtUuid id;
+    VtMigDst *engine;
+    VtMigParams *params;
+    VtMigUri *uri;
+    char *listen; /* as QEMU takes it */
+    char *why;    /* DEAD: how QEMU ended */
+    VtTimelineLog *log;
+    gboolean has_job, listening, over;
+    VtMigrateDone done;
+    gpointer user;
+    guint flags;
+} MigrateIn;
+
+/* Those under way, by nobody's domain: one whose QEMU died has no domain any more. */
+static GPtrArray *
+migrate_in_list(VtDriver *driver)
+{
+    GPtrArray *list = vt_driver_data(driver, MIGRATE_DST_KEY);
+
+    if (!list) {
+        list = g_ptr_array_new();
+        vt_driver_set_data(driver, MIGRATE_DST_KEY, list, (GDestroyNotify)g_ptr_array_unref);
+    }
+    return list;
+}
+
+static MigrateIn *
+migrate_in_find(VtDriver *driver, const char *name)
+{
+    GPtrArray *list = migrate_in_list(driver);
+
+    for (guint i = 0; i < list->len; i++) {
+        MigrateIn *in = g_ptr_array_index(list, i);
+
+        if (g_strcmp0(in->name, name) == 0)
+            return in;
+    }
+    return NULL;
+}
+
+static void
+migrate_in_unref(MigrateIn *in)
+{
+    if (--in->refs > 0)
+        return;
+    vt_mig_dst_free(in->engine);
+    vt_mig_params_free(in->params);
+    vt_mig_uri_free(in->uri);
+    vt_timeline_log_close(in->log);
+    vt_domain_unref(in->domain);
+    g_free(in->listen);
+    g_free(in->why);
+    g_free(in->name);
+    g_free(in);
+}
+
+static void
+migrate_in_set_phase(MigrateIn *in, VtMigDstPhase phase)
+{
+    if (!vt_mig_phase_dst_may_follow(in->phase, phase) && phase != VT_MIG_DST_NONE)
+        vt_log_error("migration of domain '%s': phase %s does not follow %s", in->name,
+                     vt_mig_phase_dst_row(phase)->name, vt_mig_phase_dst_row(in->phase)->name);
+    vt_log_info("dom=%s dst %s -> %s", in->name, vt_mig_phase_dst_row(in->phase)->name,
+                vt_mig_phase_dst_row(phase)->name);
+    in->phase = phase;
+    if (vt_journal_kind(in->domain))
+        vt_journal_set(in->domain, "phase", vt_mig_phase_dst_row(phase)->name);
+}
+
+static void
+migrate_in_reply(MigrateIn *in, const VtMigrateReply *reply, const GError *error)
+{
+    VtMigrateDone done = in->done;
+
+    in->done = NULL;
+    if (done)
+        done(in->user, reply, error);
+}
+
+static void
+migrate_in_event(VtDomain *domain, const VtQmpEvent *event, gpointer user)
+{
+    MigrateIn *in = user;
+    VtQmpEventInfo info;
+
+    switch ((int)vt_qmp_event_decode(event, &info)) {
+    case VT_QMP_EVENT_FAILOVER_NEGOTIATED:
+        vt_timeline_log_note(in->log, VT_TIMELINE_NEGOTIATED, info.device, NULL);
+        break;
+    case VT_QMP_EVENT_RESUME:
+        vt_timeline_log_note(in->log, VT_TIMELINE_RESUME, NULL, NULL);
+        break;
+    default:
+        break;
+    }
+    if (in->engine)
+        vt_mig_dst_event(in->engine, event);
+}
+
+static void
+migrate_in_exited(VtDomain *domain, const char *why, gpointer user)
+{
+    MigrateIn *in = user;
+
+    g_free(in->why);
+    in->why = g_strdup(why);
+    if (in->engine)
+        vt_mig_dst_gone(in->engine, why);
+    if (in->phase == VT_MIG_DST_PREPARED)
+        migrate_in_set_phase(in, VT_MIG_DST_DEAD);
+}
+
+static const VtDomainQmpFuncs migrate_in_listener = { .event = migrate_in_event,
+                                                      .exited = migrate_in_exited };
+
+static MigrateIn *
+migrate_in_new(VtDriver *driver, VtDomain *domain, const VtUuid *id, VtOwner *owner)
+{
+    MigrateIn *in = g_new0(MigrateIn, 1);
+    const VtDriverConfig *config = vt_driver_config(driver);
+    char text[VT_UUID_STRING_SIZE];
+
+    in->refs = 1;
+    in->driver = driver;
+    in->domain = vt_domain_ref(domain);
+    in->name = g_strdup(vt_domain_name(domain));
+    in->owner = owner;
+    in->id = *id;
+    in->log = vt_timeline_log_open(config->log_dir, vt_uuid_format(id, text), in->name, config->hostname,
+                                   VT_TIMELINE_DESTINATION);
+    g_ptr_array_add(migrate_in_list(driver), in);
+    vt_domain_add_qmp_listener(domain, &migrate_in_listener, in);
+    return in;
+}
+
+static void
+migrate_in_end(MigrateIn *in, VtJobType type)
+{
+    if (in->over)
+        return;
+    in->over = TRUE;
+    migrate_in_set_phase(in, VT_MIG_DST_NONE);
+    vt_timeline_log_note(in->log, VT_TIMELINE_END, NULL, NULL);
+    vt_domain_remove_qmp_listener(in->domain, &migrate_in_listener, in);
+    g_ptr_array_remove(migrate_in_list(in->driver), in);
+    vt_journal_end(in->domain);
+    if (in->has_job) {
+        vt_migrate_job_end(in->driver, in->domain, type);
+        vt_job_end(in->domain);
+    }
+    in->has_job = FALSE;
+    migrate_in_unref(in);
+}
+
+/* End the QEMU that waits, then everything; the domain goes too, if nothing else keeps it. */
+static void
+migrate_in_stopped(gpointer user, const GError *error)
+{
+    MigrateIn *in = user;
+    g_autoptr(VtDomain) domain = vt_domain_ref(in->domain);
+    VtDriver *driver = in->driver;
+
+    migrate_in_end(in, VT_JOB_TYPE_FAILED);
+    vt_domain_list_prune(driver, domain);
+    migrate_in_unref(in);
+}
+
+static void
+migrate_in_destroy(MigrateIn *in)
+{
+    const VtStopParams params = {
+        .driver = in->driver,
+        .domain = in->domain,
+        .reason = VT_SHUTOFF_FAILED,
+        .detail = -1,
+    };
+
+    in->refs++;
+    vt_stop_run(&params, migrate_in_stopped, in);
+}
+
+static void
+migrate_in_fail(MigrateIn *in, const GError *error)
+{
+    vt_timeline_log_note(in->log, VT_TIMELINE_FAILED, NULL, error->message);
+    migrate_in_reply(in, NULL, error);
+    migrate_in_destroy(in);
+}
+
+/* ---- Prepare: what is asked ---- */
+
+static gboolean
+migrate_prepare_check(VtDriver *driver, const VtDomainDef *def, const VtMigCookie *cookie, GError **error)
+{
+    const VtDriverConfig *config = vt_driver_config(driver);
+    VtQemuCaps *caps;
+
+    if (vt_uuid_equal(&cookie->host_uuid, &config->host_uuid))
+        return vt_error_set(
+            error, VT_ERROR_OPERATION_FAILED,
+            _("domain '%s' cannot be migrated to the host it runs on (both say the host UUID of '%s'; "
+              "is host_uuid in virtteamd.conf the same on two hosts?)"),
+            def->name, cookie->hostname);
+    if (!vt_uuid_equal(&cookie->uuid, &def->uuid))
+        return vt_error_set(error, VT_ERROR_OPERATION_FAILED,
+                            _("the migration's cookie and XML are of different domains"));
+    caps = vt_driver_caps(driver, def->emulator, error);
+    if (!caps)
+        return FALSE;
+    if (cookie->machine && !vt_qemu_caps_machine(caps, cookie->machine))
+        return vt_error_set(error, VT_ERROR_CONFIG_UNSUPPORTED,
+                            _("the guest has the machine type '%s', which '%s' of this host does not have"),
+                            cookie->machine, caps->binary);
+    return TRUE;
+}
+
+/* Names that the source's kernel gave are nothing to hold on to here. */
+static void
+migrate_prepare_forget_names(VtDomainDef *def)
+{
+    for (guint i = 0; i < def->nets->len; i++) {
+        VtNetDef *net = g_ptr_array_index(def->nets, i);
+
+        if (net->target_dev && vt_net_target_is_automatic(net->target_dev))
+            g_clear_pointer(&net->target_dev, g_free);
+    }
+}
+
+static VtDomainDef *
+migrate_prepare_def(VtDriver *driver, const VtMigParams *params, const VtMigCookie *cookie, GError **error)
+{
+    g_autoptr(VtDomainDef) def = NULL;
+    VtQemuCaps *caps;
+
+    if (!params->destination_xml) {
+        vt_error_set(error, VT_ERROR_INVALID_ARG, _("Prepare needs the parameter 'destination_xml'"));
+        return NULL;
+    }
+    def = vt_domain_xml_parse_status(params->destination_xml, error);
+    if (!def || !migrate_prepare_check(driver, def, cookie, error))
+        return NULL;
+    if (params->destination_name) {
+        g_free(def->name);
+        def->name = g_strdup(params->destination_name);
+    }
+    migrate_prepare_forget_names(def);
+    caps = vt_driver_caps(driver, def->emulator, error);
+    if (!caps || !vt_qemu_prepare_define(def, caps, error))
+        return NULL;
+    return g_steal_pointer(&def);
+}
+
+/* ---- Prepare: where to listen ---- */
+
+static gboolean
+migrate_port_is_free(const char *host, guint port)
+{
+    const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_NUMERICHOST,
+                                    .ai_socktype = SOCK_STREAM };
+    g_autofree char *service = g_strdup_printf("%u", port);
+    g_auto(VtFd) fd = -1;
+    struct addrinfo *found = NULL;
+    gboolean is_free = FALSE;
+    int on = 1;
+
+    /* A name is left to QEMU, which says itself when the port is taken: looking it up could take seconds. */
+    if (getaddrinfo(host, service, &hints, &found) != 0)
+        return TRUE;
+    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0)
+        is_free = bind(fd, found->ai_addr, found->ai_addrlen) == 0;
+    freeaddrinfo(found);
+    return is_free;
+}
+
+static gboolean
+migrate_port_is_ours(VtDriver *driver, guint port)
+{
+    GPtrArray *list = migrate_in_list(driver);
+
+    for (guint i = 0; i < list->len; i++) {
+        const MigrateIn *in = g_ptr_array_index(list, i);
+
+        if (in->uri && in->uri->kind == VT_MIG_URI_TCP && in->uri->port == port)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static guint
+migrate_choose_port(VtDriver *driver, const char *host, GError **error)
+{
+    const VtDriverConfig *config = vt_driver_config(driver);
+
+    for (guint port = config->migration_port_min; port <= config->migration_port_max; port++)
+        if (!migrate_port_is_ours(driver, port) && migrate_port_is_free(host, port))
+            return port;
+    vt_error_set(
+        error, VT_ERROR_OPERATION_FAILED,
+        _("no port for the migration is free between %u and %u (migration_port_min and _max in virtteamd.conf)"),
+        config->migration_port_min, config->migration_port_max);
+    return 0;
+}
+
+/* Sets what the source is told and what QEMU listens on. */
+static gboolean
+migrate_prepare_uri(MigrateIn *in, GError **error)
+{
+    const VtDriverConfig *config = vt_driver_config(in->driver);
+    const VtMigParams *params = in->params;
+    const char *address = params->listen_address ? params->listen_address : config->migration_address;
+    g_autoptr(VtMigUri) listen = g_new0(VtMigUri, 1);
+
+    if (params->migrate_uri) {
+        in->uri = vt_mig_uri_parse(params->migrate_uri, error);
+        if (!in->uri)
+            return FALSE;
+    } else {
+        in->uri = g_new0(VtMigUri, 1);
+        in->uri->kind = VT_MIG_URI_TCP;
+        in->uri->host = g_strdup(config->migration_host ? config->migration_host : config->hostname);
+    }
+    listen->kind = in->uri->kind;
+    if (in->uri->kind == VT_MIG_URI_UNIX) {
+        listen->path = g_strdup(in->uri->path);
+    } else {
+        if (in->uri->port == 0)
+            in->uri->port = migrate_choose_port(in->driver, address ? address : "0.0.0.0", error);
+        if (in->uri->port == 0)
+            return FALSE;
+        listen->host = g_strdup(address ? address : "0.0.0.0");
+        listen->port = in->uri->port;
+    }
+    in->listen = vt_mig_uri_to_qemu(listen);
+    return TRUE;
+}
+
+/* ---- Prepare: the sequence of it ---- */
+
+static VtQmpClient *
+migrate_in_qmp(gpointer user)
+{
+    return vt_migrate_qmp(((MigrateIn *)user)->domain);
+}
+
+static void
+migrate_in_stats(const VtMigStats *stats, gpointer user)
+{
+    vt_migrate_job_stats(((MigrateIn *)user)->domain, stats);
+}
+
+static const VtMigDstFuncs migrate_in_funcs = { .qmp = migrate_in_qmp, .stats = migrate_in_stats };
+
+static void
+migrate_prepared(gpointer user, const GError *error)
+{
+    MigrateIn *in = user;
+    VtMigrateReply reply = { 0 };
+
+    if (!in->over && error) {
+        migrate_in_fail(in, error);
+    } else if (!in->over && !in->owner) {
+        g_autoptr(GError) gone =
+            g_error_new(VT_ERROR, VT_ERROR_ABORTED, _("the client of the migration is gone"));
+
+        migrate_in_fail(in, gone);
+    } else if (!in->over) {
+        g_autoptr(VtMigCookie) cookie = vt_migrate_cookie_new(in->driver, in->domain, &in->id);
+
+        cookie->timeline = vt_timeline_log_text(in->log);
+        reply.cookie = vt_mig_cookie_format(cookie);
+        reply.text = vt_mig_uri_format(in->uri);
+        migrate_in_reply(in, &reply, NULL);
+        vt_migrate_reply_clear(&reply);
+    }
+    migrate_in_unref(in);
+}
+
+static void
+migrate_prepare_listens(gpointer user, const GError *error)
+{
+    MigrateIn *in = user;
+
+    if (error) {
+        migrate_in_fail(in, error);
+        return;
+    }
+    migrate_in_set_phase(in, VT_MIG_DST_PREPARED);
+    vt_timeline_log_note(in->log, VT_TIMELINE_PREPARED, NULL, in->listen);
+    vt_migrate_job_phase(in->domain, "waiting");
+    in->refs++;
+    vt_journal_sync(in->domain, migrate_prepared, in);
+}
+
+static void
+migrate_prepare_started(gpointer user, const GError *error)
+{
+    MigrateIn *in = user;
+    VtSeqHooks hooks;
+
+    if (error) {
+        /* The start has undone itself. */
+        in->refs++;
+        vt_timeline_log_note(in->log, VT_TIMELINE_FAILED, NULL, error->message);
+        migrate_in_reply(in, NULL, error);
+        migrate_in_end(in, VT_JOB_TYPE_FAILED);
+        migrate_in_unref(in);
+        return;
+    }
+    vt_journal_hooks(in->domain, &hooks);
+    in->engine = vt_mig_dst_new(in->params, &hooks, &migrate_in_funcs, in);
+    vt_mig_dst_listen(in->engine, in->listen, migrate_prepare_listens, in);
+}
+
+static void
+migrate_prepare_journalled(gpointer user, const GError *error)
+{
+    MigrateIn *in = user;
+    const VtStartParams params = { .driver = in->driver, .domain = in->domain, .incoming = "defer" };
+
+    if (error)
+        migrate_in_fail(in, error);
+    else
+        vt_start_run(&params, migrate_prepare_started, in);
+    migrate_in_unref(in);
+}
+
+static void
+migrate_prepare_has_job(gpointer user, const GError *error)
+{
+    MigrateIn *in = user;
+    g_autoptr(GError) local = NULL;
+    char id[VT_UUID_STRING_SIZE];
+
+    in->has_job = error == NULL;
+    if (error || !migrate_prepare_uri(in, &local)) {
+        migrate_in_fail(in, error ? error : local);
+        return;
+    }
+    vt_journal_begin(in->domain, "migrate-in");
+    vt_journal_set(in->domain, "id", vt_uuid_format(&in->id, id));
+    migrate_in_set_phase(in, VT_MIG_DST_PREPARING);
+    in->refs++;
+    vt_journal_sync(in->domain, migrate_prepare_journalled, in);
+}
+
+void
+vt_migrate_prepare(VtDriver *driver, const VtTypedParams *params, GBytes *bytes, guint flags, VtOwner *owner,
+                   VtMigrateDone done, gpointer user)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VtMigParams) parsed = vt_mig_params_parse(params, flags, &error);
+    g_autoptr(VtMigCookie) cookie = parsed ? vt_mig_cookie_parse(bytes, &error) : NULL;
+    VtDomainDef *def = cookie ? migrate_prepare_def(driver, parsed, cookie, &error) : NULL;
+    VtDomain *domain = def ? vt_domain_list_admit(driver, def, TRUE, &error) : NULL;
+    MigrateIn *in;
+
+    if (!domain) {
+        done(user, NULL, error);
+        return;
+    }
+    in = migrate_in_new(driver, domain, &cookie->id, owner);
+    in->params = g_steal_pointer(&parsed);
+    in->done = done;
+    in->user = user;
+    vt_timeline_log_adopt(in->log, cookie->timeline);
+    vt_job_begin(domain, VT_JOB_MIGRATION_IN, VT_MIGRATE_JOB_MS, migrate_prepare_has_job, in);
+}
+
+/* ---- Finish ---- */
+
+static void
+migrate_finish_resumed(MigrateIn *in)
+{
+    vt_journal_end(in->domain);
+    migrate_in_end(in, VT_JOB_TYPE_COMPLETED);
+    migrate_in_unref(in);
+}
+
+static void
+migrate_finish_cont(gpointer user, JsonNode *result, const GError *error)
+{
+    MigrateIn *in = user;
+
+    if (error)
+        vt_log_error(
+            "domain '%s' has arrived here complete, but its CPUs do not start: %s; it is paused: try 'virsh "
+            "resume'",
+            in->name, error->message);
+    migrate_finish_resumed(in);
+}
+
+/* The client knows now, and will not ask the source to go on: from here the guest is ours whatever happens. */
+static void
+migrate_finish_run(MigrateIn *in)
+{
+    VtQmpClient *qmp = vt_domain_qmp(in->domain, NULL);
+
+    migrate_in_set_phase(in, VT_MIG_DST_RESUMING);
+    if ((in->flags & VT_MIG_FLAG_PAUSED) || !qmp) {
+        migrate_finish_resumed(in);
+        return;
+    }
+    vt_domain_expect_resume(in->domain, VT_MIGRATE_RUNNING_MIGRATED);
+    vt_qmp_client_call(qmp, "cont", NULL, VT_MIGRATE_JOB_MS, migrate_finish_cont, in);
+}
+
+static void
+migrate_finish_arrived(gpointer user, const GError *nothing)
+{
+    MigrateIn *in = user;
+    g_autoptr(VtMigCookie) cookie = NULL;
+    VtMigrateReply reply = { 0 };
+
+    if (in->over) {
+        migrate_in_unref(in);
+        return;
+    }
+    if (!in->owner || !vt_domain_is_active(in->domain)) {
+        g_autoptr(GError) error = g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED, "%s",
+                                              in->owner ? _("QEMU ended before the guest could run here")
+                                                        : _("the client of the migration is gone"));
+
+        migrate_in_fail(in, error);
+        migrate_in_unref(in);
+        return;
+    }
+    cookie = vt_migrate_cookie_new(in->driver, in->domain, &in->id);
+    cookie->timeline = vt_timeline_log_text(in->log);
+    reply.cookie = vt_mig_cookie_format(cookie);
+    reply.domain = vt_domain_ref(in->domain);
+    vt_event_lifecycle(in->driver, in->domain, VT_MIGRATE_EVENT_STARTED, VT_MIGRATE_STARTED_MIGRATED);
+    migrate_in_reply(in, &reply, NULL);
+    migrate_finish_run(in);
+    vt_migrate_reply_clear(&reply);
+}
+
+static void
+migrate_finish_journalled(gpointer user, const GError *error)
+{
+    MigrateIn *in = user;
+
+    if (in->over || error) {
+        if (!in->over)
+            migrate_in_fail(in, error);
+        migrate_in_unref(in);
+        return;
+    }
+    /* The host has to feed both legs before the CPUs run: the guest may take its primary at once. */
+    vt_datapath_event(in->domain, NULL, VT_HANDOVER_GUEST_ARRIVES, migrate_finish_arrived, in);
+}
+
+static gboolean
+migrate_finish_persist(MigrateIn *in, GError **error)
+{
+    g_autoptr(VtDomainDef) def = NULL;
+    const VtDomainDef *live = vt_domain_def(in->domain);
+
+    if (!(in->flags & VT_MIG_FLAG_PERSIST_DEST))
+        return TRUE;
+    if (in->params->persistent_xml) {
+        def = vt_domain_xml_parse(in->params->persistent_xml, error);
+        if (!def)
+            return FALSE;
+        g_free(def->name);
+        def->name = g_strdup(live->name);
+    } else {
+        g_autofree char *xml = vt_domain_xml_format(live, -1, VT_XML_FORMAT_INACTIVE | VT_XML_FORMAT_SECURE);
+
+        def = vt_domain_xml_parse(xml, error);
+        if (!def)
+            return FALSE;
+    }
+    vt_domain_set_persistent_def(in->domain, g_steal_pointer(&def));
+    if (!vt_store_save(in->driver, in->domain, error))
+        return FALSE;
+    vt_event_lifecycle(in->driver, in->domain, VT_MIGRATE_EVENT_DEFINED, 0);
+    return TRUE;
+}
+
+static void
+migrate_finish_loaded(gpointer user, const GError *error)
+{
+    MigrateIn *in = user;
+    g_autoptr(GError) local = NULL;
+
+    if (error || !migrate_finish_persist(in, &local)) {
+        migrate_in_fail(in, error ? error : local);
+        return;
+    }
+    migrate_in_set_phase(in, VT_MIG_DST_FINISHING);
+    in->refs++;
+    vt_journal_sync(in->domain, migrate_finish_journalled, in);
+}
+
+static void
+migrate_finish_cancelled(MigrateIn *in)
+{
+    g_autoptr(GError) error =
+        in->phase == VT_MIG_DST_DEAD
+            ? g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED, "%s", in->why ? in->why : _("QEMU has ended"))
+            : g_error_new(VT_ERROR, VT_ERROR_MIGRATE_FINISH_OK,
+                          _("the migration of domain '%s' was cleaned up here"), in->name);
+
+    migrate_in_fail(in, error);
+}
+
+void
+vt_migrate_finish(VtDriver *driver, const VtTypedParams *params, GBytes *cookie, guint flags,
+                  gboolean cancelled, VtOwner *owner, VtMigrateDone done, gpointer user)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VtMigParams) parsed = vt_mig_params_parse(params, flags, &error);
+    MigrateIn *in = parsed ? migrate_in_find(driver, parsed->destination_name) : NULL;
+    VtMigCall call = cancelled ? VT_MIG_CALL_FINISH_CANCELLED : VT_MIG_CALL_FINISH;
+    VtMigDstPhase next = VT_MIG_DST_NONE;
+
+    if (parsed && !in)
+        vt_error_set(&error, VT_ERROR_NO_DOMAIN, _("no domain with matching name '%s'"),
+                     parsed->destination_name ? parsed->destination_name : "");
+    else if (in && in->done)
+        vt_error_set(&error, VT_ERROR_OPERATION_INVALID,
+                     _("another call of the migration of '%s' is being served"), in->name);
+    else if (in)
+        vt_mig_phase_dst_call(in->phase, call, &next, &error);
+    if (error) {
+        done(user, NULL, error);
+        return;
+    }
+    in->done = done;
+    in->user = user;
+    in->flags = flags;
+    in->owner = owner;
+    if (next != VT_MIG_DST_AWAITING) {
+        migrate_finish_cancelled(in);
+        return;
+    }
+    if (parsed->persistent_xml && !in->params->persistent_xml)
+        in->params->persistent_xml = g_strdup(parsed->persistent_xml);
+    migrate_in_set_phase(in, VT_MIG_DST_AWAITING);
+    vt_migrate_job_phase(in->domain, "loading");
+    vt_mig_dst_await(in->engine, migrate_finish_loaded, in);
+}
+
+/* ---- clients that go, daemons that come ---- */
+
+static void
+migrate_in_owner_gone(MigrateIn *in)
+{
+    in->owner = NULL;
+    in->done = NULL;
+    switch (vt_mig_phase_dst_row(in->phase)->client_gone) {
+    case VT_MIG_CLEANUP_DESTROY:
+        vt_log_info("domain '%s': the client that migrates it here is gone", in->name);
+        /* While QEMU is being started, or the answer is on its way, whoever is told next finds no owner. */
+        if (in->phase == VT_MIG_DST_PREPARED || in->phase == VT_MIG_DST_AWAITING)
+            migrate_in_destroy(in);
+        break;
+    case VT_MIG_CLEANUP_FORGET:
+        migrate_in_end(in, VT_JOB_TYPE_FAILED);
+        break;
+    case VT_MIG_CLEANUP_NOTHING:
+    case VT_MIG_CLEANUP_GO_ON:
+    case VT_MIG_CLEANUP_RETURN:
+    case VT_MIG_CLEANUP_LEAVE:
+    case VT_MIG_CLEANUP_STOP_SOURCE:
+    case VT_MIG_CLEANUP_ASK_QEMU:
+    case VT_MIG_CLEANUP_COUNT:
+        break;
+    }
+}
+
+void
+vt_migrate_dst_owner_gone(VtDriver *driver, VtOwner *owner)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_copy(migrate_in_list(driver), NULL, NULL);
+
+    for (guint i = 0; i < list->len; i++) {
+        MigrateIn *in = g_ptr_array_index(list, i);
+
+        if (in->owner == owner)
+            migrate_in_owner_gone(in);
+    }
+}
+
+typedef struct {
+    VtDomain *domain; /* with a reference */
+    VtDoneFunc done;
+    gpointer user;
+} MigrateInRecovery;
+
+static void
+migrate_in_recovered(gpointer user, const GError *error)
+{
+    MigrateInRecovery *recovery = user;
+
+    vt_journal_end(recovery->domain);
+    recovery->done(recovery->user, error);
+    vt_domain_unref(recovery->domain);
+    g_free(recovery);
+}
+
+/* Whether the client was told that the guest is here is not known any more: the guest must not start by itself. */
+static void
+migrate_in_keep(VtDomain *domain)
+{
+    if (vt_domain_state(domain, NULL) == VT_DOMAIN_RUNNING) {
+        vt_log_info("domain '%s' has arrived and runs", vt_domain_name(domain));
+        return;
+    }
+    vt_log_error(
+        "domain '%s' has arrived here by migration, but the daemon ended before it could tell anybody, and it "
+        "is not known whether its source went on. It stays paused here. Look at the source: if the guest "
+        "runs there, 'virsh destroy' it here; if it does not, and only then, 'virsh resume' it here.",
+        vt_domain_name(domain));
+}
+
+void
+vt_migrate_dst_recover(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer user)
+{
+    int phase = vt_mig_phase_dst_parse(vt_journal_get(domain, "phase"));
+    MigrateInRecovery *recovery;
+    const VtStopParams params = {
+        .driver = driver, .domain = domain, .reason = VT_SHUTOFF_FAILED, .detail = -1
+    };
+
+    if (phase >= 0 && vt_mig_phase_dst_row((VtMigDstPhase)phase)->restart == VT_MIG_CLEANUP_ASK_QEMU) {
+        migrate_in_keep(domain);
+        vt_journal_end(domain);
+        done(user, NULL);
+        return;
+    }
+    vt_log_info("domain '%s': the migration that brings it was interrupted by the end of the daemon",
+                vt_domain_name(domain));
+    recovery = g_new0(MigrateInRecovery, 1);
+    recovery->domain = vt_domain_ref(domain);
+    recovery->done = done;
+    recovery->user = user;
+    vt_stop_run(&params, migrate_in_recovered, recovery);
+}

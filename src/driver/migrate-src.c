@@ -1,0 +1,869 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The source's side: Begin, Perform, Confirm, and what happens when one of them never comes.
+ *
+ * qemu/mig-phase.c has the table of phases and its reasons. What is on the disk (journal of kind "migrate-out",
+ * key "phase") is written before the phase begins where a successor has to know: perform, perform-done (before
+ * Perform is answered), returning, confirming, left.
+ */
+#define VT_LOG_DOMAIN "virtteam-driver-migrate"
+
+#include "driver/migrate-src.h"
+
+#include <string.h>
+#include "conf/domain-xml.h"
+#include "conf/teaming.h"
+#include "driver/datapath.h"
+#include "driver/domain-private.h"
+#include "driver/event.h"
+#include "driver/job.h"
+#include "driver/journal.h"
+#include "driver/lifecycle.h"
+#include "driver/stop.h"
+#include "driver/timeline-log.h"
+#include "qemu/argv.h"
+#include "qemu/mig-src.h"
+#include "qemu/mig-phase.h"
+#include "qemu/mig-uri.h"
+#include "qemu/qmp-event.h"
+#include "util/i18n.h"
+#include "util/log.h"
+
+#define MIGRATE_SRC_KEY "migrate-src"
+
+typedef struct {
+    guint refs;
+    VtDriver *driver;
+    VtDomain *domain; /* with a reference */
+    VtOwner *owner;   /* NULL: gone */
+    VtMigSrcPhase phase;
+    VtUuid id; /* of the migration */
+    VtMigSrc *engine;
+    VtMigParams *params;
+    VtTimelineLog *log;
+    gboolean has_job;
+    gboolean over;    /* off the domain */
+    gboolean aborted; /* before Perform */
+    /* the call being worked on; done NULL: none */
+    VtMigrateDone done;
+    gpointer user;
+    guint flags;
+    VtDoneFunc recovered;
+    gpointer recovered_user;
+} MigrateOut;
+
+static void migrate_out_return(MigrateOut *out);
+static void migrate_out_end(MigrateOut *out, VtJobType type);
+
+static MigrateOut *
+migrate_out_of(const VtDomain *domain)
+{
+    return vt_domain_data(domain, MIGRATE_SRC_KEY);
+}
+
+static void
+migrate_out_unref(MigrateOut *out)
+{
+    if (--out->refs > 0)
+        return;
+    vt_mig_src_free(out->engine);
+    vt_mig_params_free(out->params);
+    vt_timeline_log_close(out->log);
+    vt_domain_unref(out->domain);
+    g_free(out);
+}
+
+/* The one writer of the phase. */
+static void
+migrate_out_set_phase(MigrateOut *out, VtMigSrcPhase phase)
+{
+    if (!vt_mig_phase_src_may_follow(out->phase, phase) && phase != VT_MIG_SRC_NONE)
+        vt_log_error("migration of domain '%s': phase %s does not follow %s", vt_domain_name(out->domain),
+                     vt_mig_phase_src_row(phase)->name, vt_mig_phase_src_row(out->phase)->name);
+    vt_log_info("dom=%s src %s -> %s", vt_domain_name(out->domain), vt_mig_phase_src_row(out->phase)->name,
+                vt_mig_phase_src_row(phase)->name);
+    out->phase = phase;
+    if (vt_journal_kind(out->domain))
+        vt_journal_set(out->domain, "phase", vt_mig_phase_src_row(phase)->name);
+}
+
+static void
+migrate_out_reply(MigrateOut *out, const VtMigrateReply *reply, const GError *error)
+{
+    VtMigrateDone done = out->done;
+
+    out->done = NULL;
+    if (done)
+        done(out->user, reply, error);
+}
+
+static void
+migrate_out_reply_cookie(MigrateOut *out)
+{
+    VtMigrateReply reply = { 0 };
+    g_autoptr(VtMigCookie) cookie = vt_migrate_cookie_new(out->driver, out->domain, &out->id);
+
+    cookie->timeline = vt_timeline_log_text(out->log);
+    reply.cookie = vt_mig_cookie_format(cookie);
+    migrate_out_reply(out, &reply, NULL);
+    vt_migrate_reply_clear(&reply);
+}
+
+/* ---- what QEMU says ---- */
+
+static void
+migrate_out_event(VtDomain *domain, const VtQmpEvent *event, gpointer user)
+{
+    MigrateOut *out = user;
+    VtQmpEventInfo info;
+
+    switch ((int)vt_qmp_event_decode(event, &info)) {
+    case VT_QMP_EVENT_MIGRATION_PASS:
+        vt_event_iteration(out->driver, domain, (int)info.number);
+        break;
+    case VT_QMP_EVENT_STOP:
+        vt_timeline_log_note(out->log, VT_TIMELINE_STOP, NULL, NULL);
+        break;
+    case VT_QMP_EVENT_RESUME:
+        vt_timeline_log_note(out->log, VT_TIMELINE_RESUME, NULL, NULL);
+        /* An operator has decided that the guest runs here: its primaries are still away. */
+        if (out->phase == VT_MIG_SRC_LEFT && !out->engine)
+            migrate_out_return(out);
+        break;
+    default:
+        break;
+    }
+    if (out->engine)
+        vt_mig_src_event(out->engine, event);
+}
+
+static void
+migrate_out_exited(VtDomain *domain, const char *why, gpointer user)
+{
+    MigrateOut *out = user;
+
+    if (out->engine)
+        vt_mig_src_gone(out->engine, why);
+    else if (out->phase == VT_MIG_SRC_LEFT || out->phase == VT_MIG_SRC_BEGUN)
+        migrate_out_end(out, VT_JOB_TYPE_FAILED);
+}
+
+static const VtDomainQmpFuncs migrate_out_listener = { .event = migrate_out_event,
+                                                       .exited = migrate_out_exited };
+
+/* ---- begin and end of it all ---- */
+
+static MigrateOut *
+migrate_out_new(VtDriver *driver, VtDomain *domain, const VtUuid *id, VtOwner *owner)
+{
+    MigrateOut *out = g_new0(MigrateOut, 1);
+    const VtDriverConfig *config = vt_driver_config(driver);
+    char text[VT_UUID_STRING_SIZE];
+
+    out->refs = 1;
+    out->driver = driver;
+    out->domain = vt_domain_ref(domain);
+    out->owner = owner;
+    out->id = *id;
+    out->log = vt_timeline_log_open(config->log_dir, vt_uuid_format(id, text), vt_domain_name(domain),
+                                    config->hostname, VT_TIMELINE_SOURCE);
+    vt_domain_set_data(domain, MIGRATE_SRC_KEY, out, NULL);
+    vt_domain_add_qmp_listener(domain, &migrate_out_listener, out);
+    return out;
+}
+
+/* The migration is over on this side, well or not. */
+static void
+migrate_out_end(MigrateOut *out, VtJobType type)
+{
+    if (out->over)
+        return;
+    out->over = TRUE;
+    vt_timeline_log_note(out->log, VT_TIMELINE_END, NULL, NULL);
+    vt_domain_remove_qmp_listener(out->domain, &migrate_out_listener, out);
+    vt_domain_set_data(out->domain, MIGRATE_SRC_KEY, NULL, NULL);
+    vt_journal_end(out->domain);
+    if (out->has_job) {
+        vt_migrate_job_end(out->driver, out->domain, type);
+        vt_job_set_abort(out->domain, NULL, NULL);
+        vt_job_end(out->domain);
+    }
+    out->has_job = FALSE;
+    migrate_out_unref(out);
+}
+
+/* ---- Begin ---- */
+
+static void
+migrate_out_abort(gpointer user, guint flags)
+{
+    MigrateOut *out = user;
+
+    vt_timeline_log_note(out->log, VT_TIMELINE_CANCELLED, NULL, "by a client");
+    out->aborted = TRUE;
+    if (out->engine && out->phase == VT_MIG_SRC_PERFORM)
+        vt_mig_src_cancel(out->engine, g_error_new(VT_ERROR, VT_ERROR_ABORTED,
+                                                   _("job 'migration out' canceled by client")));
+}
+
+/* The XML for the destination may name other host resources, and nothing that the guest sees. */
+static gboolean
+migrate_out_check_xml(const VtDomainDef *ours, const char *xml, const char *what, GError **error)
+{
+    g_autoptr(VtDomainDef) theirs = vt_domain_xml_parse(xml, error);
+
+    if (!theirs) {
+        g_prefix_error(error, "%s: ", what);
+        return FALSE;
+    }
+    if (!vt_uuid_equal(&theirs->uuid, &ours->uuid) || theirs->memory_kib != ours->memory_kib ||
+        theirs->vcpus != ours->vcpus || g_strcmp0(theirs->os.arch, ours->os.arch) != 0 ||
+        theirs->nets->len != ours->nets->len || theirs->disks->len != ours->disks->len)
+        return vt_error_set(
+            error, VT_ERROR_CONFIG_UNSUPPORTED,
+            _("%s: the guest of that XML is another one: its uuid, memory, vcpu, arch, disks and "
+              "interfaces must be those of the running guest"),
+            what);
+    return TRUE;
+}
+
+/* A paused guest cannot eject anything: QEMU would wait for it for ever. */
+static gboolean
+migrate_out_check_state(const VtDomain *domain, GError **error)
+{
+    g_autoptr(GPtrArray) teams = NULL;
+    int reason = 0;
+
+    if (!vt_domain_is_active(domain))
+        return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("domain is not running"));
+    teams = vt_teaming_teams(vt_domain_def(domain));
+    if (vt_domain_state(domain, &reason) == VT_DOMAIN_PAUSED && teams->len > 0)
+        return vt_error_set(
+            error, VT_ERROR_OPERATION_INVALID,
+            _("domain '%s' is paused and has a team: its guest cannot eject the primary; resume it "
+              "first ('virsh resume'), or detach the transient device"),
+            vt_domain_name(domain));
+    return TRUE;
+}
+
+static void
+migrate_begin_has_job(gpointer user, const GError *error)
+{
+    MigrateOut *out = user;
+    g_autoptr(GError) local = NULL;
+    g_autoptr(VtMigCookie) cookie = NULL;
+    VtMigrateReply reply = { 0 };
+
+    if (error || !migrate_out_check_state(out->domain, &local)) {
+        out->has_job = error == NULL;
+        migrate_out_reply(out, NULL, error ? error : local);
+        migrate_out_end(out, VT_JOB_TYPE_FAILED);
+        return;
+    }
+    out->has_job = TRUE;
+    vt_job_set_abort(out->domain, migrate_out_abort, out);
+    migrate_out_set_phase(out, VT_MIG_SRC_BEGUN);
+    vt_timeline_log_note(out->log, VT_TIMELINE_BEGIN, NULL, NULL);
+    cookie = vt_migrate_cookie_new(out->driver, out->domain, &out->id);
+    reply.cookie = vt_mig_cookie_format(cookie);
+    reply.text = out->params->destination_xml
+                     ? g_strdup(out->params->destination_xml)
+                     : vt_domain_xml_format(vt_domain_def(out->domain), -1,
+                                            VT_XML_FORMAT_SECURE | VT_XML_FORMAT_MIGRATABLE);
+    migrate_out_reply(out, &reply, NULL);
+    vt_migrate_reply_clear(&reply);
+}
+
+static gboolean
+migrate_begin_check(VtDomain *domain, const VtMigParams *params, GError **error)
+{
+    const VtDomainDef *def = vt_domain_def(domain);
+
+    if (!migrate_out_check_state(domain, error))
+        return FALSE;
+    if ((params->flags & VT_MIG_FLAG_UNDEFINE_SOURCE) && !vt_domain_is_persistent(domain))
+        return vt_error_set(error, VT_ERROR_OPERATION_INVALID,
+                            _("cannot undefine transient domain '%s' after the migration"),
+                            vt_domain_name(domain));
+    if (params->destination_xml &&
+        !migrate_out_check_xml(def, params->destination_xml, "destination_xml", error))
+        return FALSE;
+    return !params->persistent_xml ||
+           migrate_out_check_xml(def, params->persistent_xml, "persistent_xml", error);
+}
+
+void
+vt_migrate_begin(VtDriver *driver, VtDomain *domain, const VtTypedParams *params, guint flags, VtOwner *owner,
+                 VtMigrateDone done, gpointer user)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VtMigParams) parsed = vt_mig_params_parse(params, flags, &error);
+    MigrateOut *out = migrate_out_of(domain);
+    VtMigSrcPhase next;
+    VtUuid id;
+
+    if (parsed && out)
+        vt_mig_phase_src_call(out->phase, VT_MIG_CALL_BEGIN, &next, &error);
+    if (!parsed || error || !migrate_begin_check(domain, parsed, &error)) {
+        done(user, NULL, error);
+        return;
+    }
+    vt_uuid_generate(&id);
+    out = migrate_out_new(driver, domain, &id, owner);
+    out->params = g_steal_pointer(&parsed);
+    out->done = done;
+    out->user = user;
+    vt_job_begin(domain, VT_JOB_MIGRATION_OUT, VT_MIGRATE_JOB_MS, migrate_begin_has_job, out);
+}
+
+/* ---- Perform ---- */
+
+static gboolean
+migrate_out_should_run(gpointer user)
+{
+    VtDomain *domain = ((MigrateOut *)user)->domain;
+    int reason = 0;
+    VtDomainState state = vt_domain_state(domain, &reason);
+
+    return state == VT_DOMAIN_RUNNING || (state == VT_DOMAIN_PAUSED && reason == VT_MIGRATE_PAUSED_REASON);
+}
+
+static VtQmpClient *
+migrate_out_qmp(gpointer user)
+{
+    return vt_migrate_qmp(((MigrateOut *)user)->domain);
+}
+
+static void
+migrate_out_phase_word(const char *phase, gpointer user)
+{
+    MigrateOut *out = user;
+
+    vt_migrate_job_phase(out->domain, phase);
+    if (g_str_equal(phase, "transfer"))
+        vt_timeline_log_note(out->log, VT_TIMELINE_TRANSFER, NULL, NULL);
+    else if (g_str_equal(phase, "switchover"))
+        vt_timeline_log_note(out->log, VT_TIMELINE_SWITCHOVER, NULL, NULL);
+    else if (g_str_equal(phase, "return"))
+        vt_domain_expect_resume(out->domain, VT_MIGRATE_RUNNING_CANCELED);
+}
+
+static void
+migrate_out_stats(const VtMigStats *stats, gpointer user)
+{
+    vt_migrate_job_stats(((MigrateOut *)user)->domain, stats);
+}
+
+static void
+migrate_out_team(const char *persistent, const char *what, gpointer user)
+{
+    static const struct {
+        const char *what;
+        VtTimelineWhat note;
+    } words[] = {
+        { "asked", VT_TIMELINE_UNPLUG_ASKED },
+        { "ejected", VT_TIMELINE_EJECTED },
+        { "timeout", VT_TIMELINE_UNPLUG_TIMEOUT },
+        { "replugged", VT_TIMELINE_REPLUGGED },
+    };
+    MigrateOut *out = user;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
+        if (g_str_equal(words[i].what, what))
+            vt_timeline_log_note(out->log, words[i].note, persistent, NULL);
+}
+
+static const VtMigSrcFuncs migrate_out_funcs = {
+    .qmp = migrate_out_qmp,
+    .should_run = migrate_out_should_run,
+    .phase = migrate_out_phase_word,
+    .stats = migrate_out_stats,
+    .team = migrate_out_team,
+};
+
+typedef struct {
+    GArray *teams; /* of VtMigSrcTeam; strings owned by the definition, device owned */
+    guint timeout_ms, retries;
+} MigrateTeams;
+
+static void
+migrate_teams_clear(MigrateTeams *teams)
+{
+    for (guint i = 0; i < teams->teams->len; i++)
+        g_free(g_array_index(teams->teams, VtMigSrcTeam, i).device);
+    g_array_unref(teams->teams);
+}
+
+/* The most patient policy of all teams counts: QEMU waits for all of them together. */
+static void
+migrate_teams_read(MigrateOut *out, MigrateTeams *result)
+{
+    const VtDriverConfig *config = vt_driver_config(out->driver);
+    const VtDomainDef *def = vt_domain_def(out->domain);
+    g_autoptr(GPtrArray) teams = vt_teaming_teams(def);
+    gboolean wait = FALSE;
+
+    *result = (MigrateTeams){ .teams = g_array_new(FALSE, TRUE, sizeof(VtMigSrcTeam)) };
+    for (guint i = 0; i < teams->len; i++) {
+        const VtTeam *team = g_ptr_array_index(teams, i);
+        const VtTeamPolicy *policy = team->policy;
+        const VtDeviceInfo *transient =
+            team->transient_net ? &team->transient_net->info : &team->transient_hostdev->info;
+        VtMigSrcTeam row = { .persistent = team->persistent->info.alias, .transient = transient->alias };
+        guint timeout_ms =
+            policy && policy->unplug_timeout_ms ? policy->unplug_timeout_ms : config->unplug_timeout_ms;
+        guint retries =
+            policy && policy->unplug_retries >= 0 ? (guint)policy->unplug_retries : config->unplug_retries;
+        VtTeamOnTimeout on_timeout = policy && policy->on_timeout != VT_TEAM_ON_TIMEOUT_DEFAULT
+                                         ? policy->on_timeout
+                                         : config->on_timeout;
+
+        if (team->transient_net)
+            row.device = vt_argv_net_device(def, team->transient_net);
+        result->timeout_ms = MAX(result->timeout_ms, timeout_ms);
+        result->retries = MAX(result->retries, retries);
+        wait = wait || on_timeout == VT_TEAM_ON_TIMEOUT_WAIT;
+        g_array_append_val(result->teams, row);
+    }
+    if (wait)
+        result->timeout_ms = 0;
+}
+
+static void
+migrate_out_make_engine(MigrateOut *out, const char *uri)
+{
+    MigrateTeams teams;
+    VtMigSrcParams params = { .uri = uri, .params = out->params };
+
+    migrate_teams_read(out, &teams);
+    vt_migrate_limits(out->domain, out->params, &params.limits);
+    params.unplug_timeout_ms = teams.timeout_ms;
+    params.unplug_retries = teams.retries;
+    params.teams = (const VtMigSrcTeam *)teams.teams->data;
+    params.n_teams = teams.teams->len;
+    vt_journal_hooks(out->domain, &params.hooks);
+    vt_mig_src_free(out->engine);
+    out->engine = vt_mig_src_new(&params, &migrate_out_funcs, out);
+    migrate_teams_clear(&teams);
+}
+
+static void
+migrate_perform_answer(gpointer user, const GError *error)
+{
+    MigrateOut *out = user;
+
+    /* Without the journal a successor would resume the guest here while it runs there. */
+    if (out->over) {
+        migrate_out_reply(out, NULL, error);
+    } else if (error) {
+        migrate_out_reply(out, NULL, error);
+        migrate_out_set_phase(out, VT_MIG_SRC_LEFT);
+        migrate_out_return(out);
+    } else if (!out->owner) {
+        vt_migrate_src_owner_gone(out->driver, out->domain, NULL);
+    } else {
+        migrate_out_reply_cookie(out);
+    }
+    migrate_out_unref(out);
+}
+
+static void
+migrate_performed(gpointer user, const GError *error)
+{
+    MigrateOut *out = user;
+
+    if (!error) {
+        vt_timeline_log_note(out->log, VT_TIMELINE_COMPLETED, NULL, NULL);
+        migrate_out_set_phase(out, VT_MIG_SRC_PERFORM_DONE);
+        vt_migrate_job_phase(out->domain, "confirm");
+        out->refs++;
+        vt_journal_sync(out->domain, migrate_perform_answer, out);
+        return;
+    }
+    vt_timeline_log_note(out->log, VT_TIMELINE_FAILED, NULL, error->message);
+    migrate_out_set_phase(out, VT_MIG_SRC_NONE);
+    out->refs++;
+    migrate_out_reply(out, NULL, error);
+    migrate_out_end(out, g_error_matches(error, VT_ERROR, VT_ERROR_ABORTED) ? VT_JOB_TYPE_CANCELLED
+                                                                            : VT_JOB_TYPE_FAILED);
+    migrate_out_unref(out);
+}
+
+static void
+migrate_perform_run(gpointer user, const GError *nothing)
+{
+    MigrateOut *out = user;
+
+    if (!out->over && out->engine) {
+        if (!vt_domain_is_active(out->domain)) {
+            g_autoptr(GError) error =
+                g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED, _("domain is no longer running"));
+
+            migrate_performed(out, error);
+        } else if (out->aborted || !out->owner) {
+            g_autoptr(GError) error =
+                g_error_new(VT_ERROR, VT_ERROR_ABORTED, _("job 'migration out' canceled by client"));
+
+            vt_datapath_event(out->domain, NULL, VT_HANDOVER_UNPLUG_REVOKED, NULL, NULL);
+            migrate_performed(out, error);
+        } else {
+            vt_mig_src_run(out->engine, migrate_performed, out);
+        }
+    }
+    migrate_out_unref(out);
+}
+
+static void
+migrate_perform_journalled(gpointer user, const GError *error)
+{
+    MigrateOut *out = user;
+
+    if (error && !out->over) {
+        migrate_performed(out, error);
+        migrate_out_unref(out);
+        return;
+    }
+    /* From here on the host feeds both legs: the guest may let go of its primary at any moment. */
+    vt_datapath_event(out->domain, NULL, VT_HANDOVER_UNPLUG_PLANNED, migrate_perform_run, out);
+}
+
+static char *
+migrate_perform_uri(MigrateOut *out, const VtMigParams *params, GError **error)
+{
+    g_autoptr(VtMigUri) uri = NULL;
+
+    if (!params->migrate_uri) {
+        vt_error_set(error, VT_ERROR_INVALID_ARG, _("Perform needs the parameter 'migrate_uri'"));
+        return NULL;
+    }
+    uri = vt_mig_uri_parse(params->migrate_uri, error);
+    return uri ? vt_mig_uri_to_qemu(uri) : NULL;
+}
+
+static gboolean
+migrate_perform_check_cookie(MigrateOut *out, GBytes *bytes, GError **error)
+{
+    g_autoptr(VtMigCookie) cookie = vt_mig_cookie_parse(bytes, error);
+
+    if (!cookie)
+        return FALSE;
+    if (!vt_uuid_equal(&cookie->id, &out->id))
+        return vt_error_set(error, VT_ERROR_OPERATION_FAILED,
+                            _("the destination's cookie is of another migration of domain '%s'"),
+                            vt_domain_name(out->domain));
+    vt_timeline_log_adopt(out->log, cookie->timeline);
+    return TRUE;
+}
+
+void
+vt_migrate_perform(VtDriver *driver, VtDomain *domain, const char *dconnuri, const VtTypedParams *params,
+                   GBytes *cookie, guint flags, VtOwner *owner, VtMigrateDone done, gpointer user)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VtMigParams) parsed = vt_mig_params_parse(params, flags, &error);
+    g_autofree char *uri = NULL;
+    MigrateOut *out = migrate_out_of(domain);
+    VtMigSrcPhase next = VT_MIG_SRC_NONE;
+
+    if (parsed && dconnuri && *dconnuri)
+        vt_error_set(&error, VT_ERROR_UNSUPPORTED,
+                     _("peer-to-peer migration is not supported: let the client conduct it (without --p2p)"));
+    else if (parsed && !out)
+        vt_error_set(&error, VT_ERROR_OPERATION_INVALID,
+                     _("domain '%s' has no migration that Begin has begun"), vt_domain_name(domain));
+    else if (parsed && vt_mig_phase_src_call(out->phase, VT_MIG_CALL_PERFORM, &next, &error) &&
+             migrate_perform_check_cookie(out, cookie, &error))
+        uri = migrate_perform_uri(out, parsed, &error);
+    if (error) {
+        done(user, NULL, error);
+        /* The client asks the destination to clean up and never comes back here. */
+        if (out && out->phase == VT_MIG_SRC_BEGUN)
+            migrate_out_end(out, VT_JOB_TYPE_FAILED);
+        return;
+    }
+    out->owner = owner;
+    out->done = done;
+    out->user = user;
+    vt_mig_params_free(out->params);
+    out->params = g_steal_pointer(&parsed);
+    vt_journal_begin(domain, "migrate-out");
+    {
+        char id[VT_UUID_STRING_SIZE];
+
+        vt_journal_set(domain, "id", vt_uuid_format(&out->id, id));
+    }
+    migrate_out_set_phase(out, VT_MIG_SRC_PERFORM);
+    migrate_out_make_engine(out, uri);
+    out->refs++;
+    vt_journal_sync(domain, migrate_perform_journalled, out);
+}
+
+/* ---- back to the source ---- */
+
+static void
+migrate_returned(gpointer user, const GError *error)
+{
+    MigrateOut *out = user;
+    VtDoneFunc recovered = out->recovered;
+
+    if (error)
+        vt_log_error("domain '%s' was to run here again after its migration, but: %s; look at its state with "
+                     "'virsh domstate --reason'",
+                     vt_domain_name(out->domain), error->message);
+    else
+        vt_log_info("domain '%s' runs here again after its migration was given up",
+                    vt_domain_name(out->domain));
+    out->recovered = NULL;
+    out->refs++;
+    migrate_out_set_phase(out, VT_MIG_SRC_NONE);
+    if (error) {
+        migrate_out_reply(out, NULL, error);
+    } else {
+        const VtMigrateReply reply = { .cookie = NULL };
+
+        migrate_out_reply(out, &reply, NULL);
+    }
+    migrate_out_end(out, VT_JOB_TYPE_FAILED);
+    if (recovered)
+        recovered(out->recovered_user, error);
+    migrate_out_unref(out);
+}
+
+static void
+migrate_return_journalled(gpointer user, const GError *error)
+{
+    MigrateOut *out = user;
+
+    /* Also without a journal: the guest is what counts, and a successor finds it running. */
+    if (!out->over)
+        vt_mig_src_return(out->engine, migrate_returned, out);
+    migrate_out_unref(out);
+}
+
+static void
+migrate_out_return(MigrateOut *out)
+{
+    migrate_out_set_phase(out, VT_MIG_SRC_RETURNING);
+    if (!out->engine)
+        migrate_out_make_engine(out, NULL);
+    out->refs++;
+    vt_journal_sync(out->domain, migrate_return_journalled, out);
+}
+
+/* Nobody can say whether the guest runs at the destination: it must not run here by itself. */
+static void
+migrate_out_leave(MigrateOut *out)
+{
+    migrate_out_set_phase(out, VT_MIG_SRC_LEFT);
+    g_clear_pointer(&out->engine, vt_mig_src_free);
+    vt_journal_sync(out->domain, NULL, NULL);
+    vt_log_error(
+        "domain '%s' was sent to another host, and it is not known whether it runs there: the client that "
+        "conducted the migration is gone. It stays paused here. If it runs there: 'virsh destroy' it here. "
+        "If it does not, and only then: 'virsh resume' it here.",
+        vt_domain_name(out->domain));
+    if (out->has_job) {
+        vt_migrate_job_end(out->driver, out->domain, VT_JOB_TYPE_FAILED);
+        vt_job_set_abort(out->domain, NULL, NULL);
+        vt_job_end(out->domain);
+        out->has_job = FALSE;
+    }
+}
+
+/* ---- Confirm ---- */
+
+static void
+migrate_confirm_stopped(gpointer user, const GError *error)
+{
+    MigrateOut *out = user;
+    g_autoptr(GError) undefine_error = NULL;
+    VtDoneFunc recovered = out->recovered;
+    const VtMigrateReply reply = { .cookie = NULL };
+
+    out->recovered = NULL;
+    if (error)
+        vt_log_warning("domain '%s' has moved, but: %s", vt_domain_name(out->domain), error->message);
+    out->refs++;
+    migrate_out_set_phase(out, VT_MIG_SRC_NONE);
+    migrate_out_end(out, VT_JOB_TYPE_COMPLETED);
+    if ((out->flags & VT_MIG_FLAG_UNDEFINE_SOURCE) && vt_domain_is_persistent(out->domain))
+        vt_lifecycle_undefine(out->driver, out->domain, 0, &undefine_error);
+    migrate_out_reply(out, undefine_error ? NULL : &reply, undefine_error);
+    if (recovered)
+        recovered(out->recovered_user, NULL);
+    migrate_out_unref(out);
+}
+
+static void
+migrate_confirm_journalled(gpointer user, const GError *error)
+{
+    MigrateOut *out = user;
+    const VtStopParams params = {
+        .driver = out->driver,
+        .domain = out->domain,
+        .reason = VT_SHUTOFF_MIGRATED,
+        .detail = VT_MIGRATE_STOPPED_MIGRATED,
+    };
+
+    if (!out->over)
+        vt_stop_run(&params, migrate_confirm_stopped, out);
+    migrate_out_unref(out);
+}
+
+static void
+migrate_out_confirm(MigrateOut *out)
+{
+    g_autofree char *flags = g_strdup_printf("%u", out->flags);
+
+    migrate_out_set_phase(out, VT_MIG_SRC_CONFIRMING);
+    vt_journal_set(out->domain, "flags", flags);
+    g_clear_pointer(&out->engine, vt_mig_src_free);
+    out->refs++;
+    vt_journal_sync(out->domain, migrate_confirm_journalled, out);
+}
+
+static void
+migrate_confirm_adopt(MigrateOut *out, GBytes *bytes)
+{
+    g_autoptr(VtMigCookie) cookie =
+        bytes && g_bytes_get_size(bytes) > 0 ? vt_mig_cookie_parse(bytes, NULL) : NULL;
+
+    if (cookie)
+        vt_timeline_log_adopt(out->log, cookie->timeline);
+}
+
+void
+vt_migrate_confirm(VtDriver *driver, VtDomain *domain, const VtTypedParams *params, GBytes *cookie,
+                   guint flags, gboolean cancelled, VtOwner *owner, VtMigrateDone done, gpointer user)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VtMigParams) parsed = vt_mig_params_parse(params, flags, &error);
+    MigrateOut *out = migrate_out_of(domain);
+    VtMigCall call = cancelled ? VT_MIG_CALL_CONFIRM_CANCELLED : VT_MIG_CALL_CONFIRM;
+    VtMigSrcPhase next = VT_MIG_SRC_NONE;
+    const VtMigrateReply reply = { .cookie = NULL };
+
+    if (parsed && !out)
+        vt_error_set(&error, VT_ERROR_OPERATION_INVALID, _("domain '%s' has no migration to confirm"),
+                     vt_domain_name(domain));
+    else if (parsed)
+        vt_mig_phase_src_call(out->phase, call, &next, &error);
+    if (error) {
+        done(user, NULL, error);
+        return;
+    }
+    out->done = done;
+    out->user = user;
+    out->flags = flags;
+    migrate_confirm_adopt(out, cookie);
+    if (next == VT_MIG_SRC_CONFIRMING) {
+        migrate_out_confirm(out);
+    } else if (next == VT_MIG_SRC_RETURNING) {
+        vt_timeline_log_note(out->log, VT_TIMELINE_FAILED, NULL, "the destination did not take the guest");
+        migrate_out_return(out);
+    } else {
+        out->refs++;
+        migrate_out_set_phase(out, VT_MIG_SRC_NONE);
+        migrate_out_end(out, VT_JOB_TYPE_FAILED);
+        migrate_out_reply(out, &reply, NULL);
+        migrate_out_unref(out);
+    }
+}
+
+/* ---- clients that go, daemons that come ---- */
+
+void
+vt_migrate_src_owner_gone(VtDriver *driver, VtDomain *domain, VtOwner *owner)
+{
+    MigrateOut *out = migrate_out_of(domain);
+
+    if (!out || out->owner != owner)
+        return;
+    out->owner = NULL;
+    out->done = NULL;
+    switch (vt_mig_phase_src_row(out->phase)->client_gone) {
+    case VT_MIG_CLEANUP_FORGET:
+        vt_log_info("domain '%s': the client that began its migration is gone", vt_domain_name(domain));
+        migrate_out_end(out, VT_JOB_TYPE_FAILED);
+        break;
+    case VT_MIG_CLEANUP_RETURN:
+        vt_log_info("domain '%s': the client that conducts its migration is gone: it stays here",
+                    vt_domain_name(domain));
+        vt_timeline_log_note(out->log, VT_TIMELINE_CANCELLED, NULL, "the client is gone");
+        if (out->engine)
+            vt_mig_src_cancel(out->engine, g_error_new(VT_ERROR, VT_ERROR_ABORTED,
+                                                       _("the client of the migration is gone")));
+        break;
+    case VT_MIG_CLEANUP_LEAVE:
+        if (out->phase != VT_MIG_SRC_LEFT)
+            migrate_out_leave(out);
+        break;
+    case VT_MIG_CLEANUP_NOTHING:
+    case VT_MIG_CLEANUP_GO_ON:
+    case VT_MIG_CLEANUP_STOP_SOURCE:
+    case VT_MIG_CLEANUP_DESTROY:
+    case VT_MIG_CLEANUP_ASK_QEMU:
+    case VT_MIG_CLEANUP_COUNT:
+        break;
+    }
+}
+
+void
+vt_migrate_src_recover(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer user)
+{
+    int phase = vt_mig_phase_src_parse(vt_journal_get(domain, "phase"));
+    const char *flags = vt_journal_get(domain, "flags");
+    const char *text = vt_journal_get(domain, "id");
+    MigrateOut *out;
+    VtUuid id;
+
+    if (!text || !vt_uuid_parse(text, &id))
+        vt_uuid_generate(&id);
+    if (phase < 0 || phase == VT_MIG_SRC_NONE || phase == VT_MIG_SRC_BEGUN) {
+        vt_journal_end(domain);
+        done(user, NULL);
+        return;
+    }
+    out = migrate_out_new(driver, domain, &id, NULL);
+    out->phase = (VtMigSrcPhase)phase;
+    out->flags = flags ? (guint)g_ascii_strtoull(flags, NULL, 10) : 0;
+    vt_timeline_log_note(out->log, VT_TIMELINE_FAILED, NULL, "the source's daemon was restarted");
+    switch (vt_mig_phase_src_row(out->phase)->restart) {
+    case VT_MIG_CLEANUP_RETURN:
+        vt_log_info("domain '%s': its migration was interrupted by the end of the daemon: it stays here",
+                    vt_domain_name(domain));
+        out->recovered = done;
+        out->recovered_user = user;
+        migrate_out_return(out);
+        return;
+    case VT_MIG_CLEANUP_STOP_SOURCE:
+        out->recovered = done;
+        out->recovered_user = user;
+        migrate_out_confirm(out);
+        return;
+    case VT_MIG_CLEANUP_LEAVE:
+        migrate_out_leave(out);
+        break;
+    case VT_MIG_CLEANUP_NOTHING:
+    case VT_MIG_CLEANUP_FORGET:
+    case VT_MIG_CLEANUP_GO_ON:
+    case VT_MIG_CLEANUP_DESTROY:
+    case VT_MIG_CLEANUP_ASK_QEMU:
+    case VT_MIG_CLEANUP_COUNT:
+        migrate_out_end(out, VT_JOB_TYPE_FAILED);
+        break;
+    }
+    done(user, NULL);
+}
+
+void
+vt_migrate_src_set_limits(VtDomain *domain)
+{
+    MigrateOut *out = migrate_out_of(domain);
+    VtMigLimits limits;
+
+    if (!out || !out->engine)
+        return;
+    vt_migrate_limits(domain, NULL, &limits);
+    vt_mig_src_set_limits(out->engine, &limits, NULL, NULL);
+}
