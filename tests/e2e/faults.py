@@ -7,6 +7,7 @@ Needs a build with -Dfault-injection=true. The steps are read from the sources' 
 import glob
 import os
 import re
+import tempfile
 import unittest
 
 import harness
@@ -46,7 +47,7 @@ class FaultTest(harness.LabTest):
     def setUpClass(cls):
         if not has_faults():
             raise unittest.SkipTest('this build has no fault injection (-Dfault-injection=true)')
-        cls.fault_path = '/tmp/vt-fault-%d' % os.getpid()
+        cls.fault_path = os.path.join(tempfile.gettempdir(), 'vt-fault-%d' % os.getpid())
         os.environ['VIRTTEAM_FAULT_FILE'] = cls.fault_path
         cls.clear()
         super().setUpClass()

@@ -38,6 +38,18 @@ class Console:
             except OSError:
                 raise AssertionError('the console ended: %r' % self.text) from None
 
+    def prompt(self):
+        """Wait for the guest's shell. What is typed before virsh has its terminal ready is thrown away, so type again."""
+        self.read_until('Escape character')
+        for _ in range(15):
+            self.write('\r')
+            if select.select([self.fd], [], [], 1)[0]:
+                try:
+                    return self.read_until('guest#', 2)
+                except AssertionError:
+                    continue
+        raise AssertionError('no prompt: %r' % self.text)
+
     def write(self, text):
         os.write(self.fd, text.encode())
 
@@ -186,16 +198,14 @@ class Life(harness.LabTest):
     def test_console_is_a_real_stream(self):
         self.boot_single()
         console = Console(self.a, self.domain)
-        console.read_until(r'Escape character')
-        console.write('\r')
-        console.read_until(r'guest#')
+        console.prompt()
         console.write('echo $((6 * 7))-answer\r')
         console.read_until(r'42-answer')
         self.assertEqual(console.leave(), 0)
         # and once more: the first one has let go of it
         console = Console(self.a, self.domain)
-        console.read_until(r'Escape character')
-        console.write('\recho again-$((1 + 1))\r')
+        console.prompt()
+        console.write('echo again-$((1 + 1))\r')
         console.read_until(r'again-2')
         console.leave()
 
@@ -322,8 +332,8 @@ class Restart(harness.LabTest):
         self.assertEqual(self.a.virsh('dumpxml', self.domain).stdout, before)
         self.assert_alive()
         console = Console(self.a, self.domain)
-        console.read_until(r'Escape character')
-        console.write('\recho back-$((1 + 1))\r')
+        console.prompt()
+        console.write('echo back-$((1 + 1))\r')
         console.read_until('back-2')
         console.leave()
         mark = serial.end()
