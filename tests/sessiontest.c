@@ -357,25 +357,49 @@ test_close(SessionFixture *fixture, gconstpointer data)
 static void
 test_close_with_replies_waiting(SessionFixture *fixture, gconstpointer data)
 {
-    g_autoptr(GByteArray) frame = NULL;
     guint n = 0;
 
     session_open(fixture);
-    for (; n < 20000 && fixture->ended == 0; n++) {
-        frame = session_call_web(16, n);
-        session_write(fixture, frame->data, frame->len);
-        g_clear_pointer(&frame, g_byte_array_unref);
-        if (n % 500 == 0)
+    for (; n < 4000; n++) {
+        session_write_frame(fixture, session_call_web(16, n));
+        if (n % 100 == 0)
             rpc_peer_run(0);
     }
     session_write_frame(fixture, rpc_peer_call(2, n, NULL, NULL));
+    rpc_peer_run(0);
+    g_assert_cmpuint(fixture->ended, ==, 0); /* answers still wait for the client */
     for (int i = 0; i < 1000 && fixture->ended == 0; i++) {
-        rpc_peer_run(0);
         session_pull(fixture);
+        rpc_peer_run(0);
     }
     session_pull(fixture);
     g_assert_cmpuint(fixture->messages->len, ==, n + 1);
     g_assert_cmpuint(fixture->ended, ==, 1);
+}
+
+/* A client that asks and never reads is not read from any more: its own writing stops. */
+static void
+test_asks_and_does_not_read(SessionFixture *fixture, gconstpointer data)
+{
+    g_autoptr(GByteArray) frame = session_call_web(16, 1);
+    gsize given = 0;
+    int full = 0;
+
+    session_open(fixture);
+    while (full < 3) {
+        ssize_t n = write(fixture->peer, frame->data + given % frame->len, frame->len - given % frame->len);
+
+        given += n > 0 ? (gsize)n : 0;
+        full = n > 0 ? 0 : full + 1;
+        rpc_peer_run(0);
+    }
+    g_assert_cmpuint(given, <, 8 * 1024 * 1024);
+    for (int i = 0; i < 10000 && fixture->messages->len < given / frame->len; i++) {
+        session_pull(fixture);
+        rpc_peer_run(0);
+    }
+    g_assert_cmpuint(fixture->messages->len, ==, given / frame->len);
+    g_assert_cmpuint(fixture->ended, ==, 0);
 }
 
 static void
@@ -490,6 +514,7 @@ main(int argc, char **argv)
     SESSION_TEST("descriptors/too-many", test_too_many_descriptors);
     SESSION_TEST("close", test_close);
     SESSION_TEST("close-with-replies-waiting", test_close_with_replies_waiting);
+    SESSION_TEST("asks-and-does-not-read", test_asks_and_does_not_read);
     SESSION_TEST("vanishes-with-calls-in-flight", test_vanishes_with_calls_in_flight);
     SESSION_TEST("daemon-ends", test_daemon_ends);
     SESSION_TEST("answer-is-written-at-once", test_answer_is_written_at_once);

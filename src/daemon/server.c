@@ -10,6 +10,8 @@
 #define VT_LOG_DOMAIN "virtteam-daemon-server"
 #include "util/log.h"
 
+#define SERVER_STRANGERS_MAX 20u
+
 typedef struct {
     VtServer *server;
     VtListen *listener;
@@ -32,11 +34,24 @@ server_session_ended(VtSession *session, gpointer user)
     vt_log_debug("%u clients left", server->sessions->len);
 }
 
+/* Those who may not make calls are told so, but must not take the places of those who may. */
+static gboolean
+server_has_room(const VtServer *server, gboolean authenticated)
+{
+    guint strangers = 0;
+
+    for (guint i = 0; !authenticated && i < server->sessions->len; i++)
+        if (!vt_session_is_authenticated(g_ptr_array_index(server->sessions, i)))
+            strangers++;
+    return strangers < SERVER_STRANGERS_MAX;
+}
+
 static gboolean
 server_admit(ServerSocket *socket, VtFd fd, const VtAuthPeer *peer, GError **error)
 {
     const VtConfig *config = socket->server->config;
     guint mechanism = socket->readonly ? config->auth_unix_ro : config->auth_unix_rw;
+    g_auto(VtFd) owned = fd;
     g_autofree char *name = g_strdup_printf("uid %u pid %d", (guint)peer->uid, (int)peer->pid);
     VtSessionParams params = {
         .driver = socket->server->driver,
@@ -49,8 +64,12 @@ server_admit(ServerSocket *socket, VtFd fd, const VtAuthPeer *peer, GError **err
         .ended = server_session_ended,
         .user = socket->server,
     };
-    VtSession *session = vt_session_new(fd, &params, error);
+    VtSession *session;
 
+    if (!server_has_room(socket->server, params.authenticated))
+        return vt_error_set(error, VT_ERROR_AUTH, "too many clients without permission (%u)",
+                            SERVER_STRANGERS_MAX);
+    session = vt_session_new(vt_fd_steal(&owned), &params, error);
     if (session == NULL)
         return FALSE;
     g_ptr_array_add(socket->server->sessions, session);

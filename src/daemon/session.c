@@ -21,6 +21,8 @@
 #include "util/log.h"
 
 #define SESSION_CHUNK 65536u
+/* A client that leaves more than this unread is not read from until it has taken what waits for it. */
+#define SESSION_QUEUE_MAX (1024u * 1024u)
 /* Reads in a row before other clients get their turn. */
 #define SESSION_BURST 64u
 
@@ -40,7 +42,7 @@ struct _VtSession {
     GQueue out;  /* of SessionOut */
     gsize queued;
     guint in_watch, out_watch, idle, timer;
-    gboolean stalled; /* reading is off until calls have been answered */
+    gboolean stalled; /* reading is off until calls have been answered, and answers read */
     gboolean closed, close_when_written;
     gboolean heard; /* something came since the last tick */
     guint unanswered;
@@ -137,6 +139,14 @@ session_write(VtSession *session)
 }
 
 static gboolean
+session_wants_more(const VtSession *session)
+{
+    return vt_dispatch_wants_more(session->dispatch) && session->queued <= SESSION_QUEUE_MAX;
+}
+
+static void session_may_read(gpointer user);
+
+static gboolean
 session_writable(int fd, GIOCondition condition, gpointer user)
 {
     VtSession *session = user;
@@ -146,6 +156,7 @@ session_writable(int fd, GIOCondition condition, gpointer user)
         session_close(session, g_strerror(errno));
         return G_SOURCE_REMOVE;
     }
+    session_may_read(session);
     if (!g_queue_is_empty(&session->out))
         return G_SOURCE_CONTINUE;
     session->out_watch = 0;
@@ -287,7 +298,7 @@ session_readable(int fd, GIOCondition condition, gpointer user)
         io = session_read(session, &error);
         if (session->closed)
             return G_SOURCE_REMOVE; /* the source is gone already */
-        if (!vt_dispatch_wants_more(session->dispatch)) {
+        if (!session_wants_more(session)) {
             session->stalled = TRUE;
             session->in_watch = 0;
             session_watch_in(session);
@@ -309,7 +320,7 @@ session_may_read(gpointer user)
 {
     VtSession *session = user;
 
-    if (session->closed || !session->stalled)
+    if (session->closed || !session->stalled || !session_wants_more(session))
         return;
     session->stalled = FALSE;
     session_watch_in(session);
@@ -344,6 +355,12 @@ session_keepalive(gpointer user)
 
     if (!session->closed && session->timer == 0 && session->params.keepalive_interval_ms != 0)
         session->timer = g_timeout_add(session->params.keepalive_interval_ms, session_tick, session);
+}
+
+gboolean
+vt_session_is_authenticated(const VtSession *session)
+{
+    return vt_conn_state(session->conn)->authenticated;
 }
 
 VtSession *

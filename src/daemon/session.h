@@ -31,6 +31,8 @@ typedef struct {
  */
 VtSession *vt_session_new(VtFd fd, const VtSessionParams *params, GError **error);
 
+gboolean vt_session_is_authenticated(const VtSession *session);
+
 /**
  * vt_session_free - end it now; params.ended is not told
  * @session:     the session

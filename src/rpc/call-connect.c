@@ -16,8 +16,9 @@ vt_call_connect_auth_list(VtCall *call)
 {
     gint32 none = 0;
     VtProtoItems ret = { .items = { .n = 1, .items = &none } };
+    g_autoptr(VtConn) conn = vt_conn_ref(vt_call_conn(call));
 
-    if (vt_conn_state(vt_call_conn(call))->authenticated) {
+    if (vt_conn_state(conn)->authenticated) {
         vt_call_return(call, &ret);
         return;
     }
@@ -25,6 +26,7 @@ vt_call_connect_auth_list(VtCall *call)
         call, VT_ERROR_MAP_AUTH_FAILED, VT_ERROR_MAP_FROM_RPC, "%s",
         _("authentication failed: only root and the user who runs virtteamd may connect to this "
           "socket; see auth_unix_rw in virtteamd.conf"));
+    vt_conn_close(conn, "it is not authenticated", TRUE);
 }
 
 void

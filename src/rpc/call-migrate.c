@@ -251,6 +251,14 @@ vt_call_migrate_get_downtime(VtCall *call)
 {
     VtDomain *domain = vt_call_domain(call, &((const VtProtoDomFlags *)vt_call_args(call))->dom);
 
-    if (domain != NULL)
-        vt_call_return_ulong(call, vt_migrate_get_downtime(vt_call_driver(call), domain));
+    if (domain == NULL)
+        return;
+    if (!vt_domain_is_active(domain)) {
+        g_autoptr(GError) error =
+            g_error_new_literal(VT_ERROR, VT_ERROR_OPERATION_INVALID, "domain is not running");
+
+        vt_call_fail(call, error);
+        return;
+    }
+    vt_call_return_ulong(call, vt_migrate_get_downtime(vt_call_driver(call), domain));
 }

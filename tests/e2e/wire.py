@@ -95,7 +95,10 @@ class Daemon:
             self.virsh('undefine', 'small')
             self.end()
         self.kill_guests()
+        log = self.log() if self.process is not None else ''
         shutil.rmtree(self.dir, ignore_errors=True)
+        if 'Sanitizer' in log or 'runtime error' in log:
+            raise AssertionError('the sanitizers speak: ' + log[-6000:])
 
     def kill_guests(self):
         """What a failed test has left: processes that have our folder in their arguments."""
@@ -117,10 +120,7 @@ class WireTest(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        log = cls.daemon.log()
         cls.daemon.remove()
-        if 'Sanitizer' in log or 'runtime error' in log:
-            raise AssertionError(log[-6000:])
 
     def says(self, words, status, pattern, **more):
         """virsh with these words ends with the status and says (on both outputs) what the pattern describes."""
