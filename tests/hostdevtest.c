@@ -26,8 +26,7 @@ typedef struct {
 
 static const char *hostdevtest_fail_step;
 
-static void
-hostdevtest_run(const char *format, ...)
+static void G_GNUC_PRINTF(1, 2) hostdevtest_run(const char *format, ...)
 {
     g_autofree char *command = NULL;
     va_list args;

@@ -107,9 +107,9 @@ mirror_filter_msg(int type, int flags, int ifindex, const MirrorRule *rule)
     return vt_netlink_msg(type, flags, &header, sizeof header);
 }
 
-typedef struct {
-    struct tc_u32_sel sel;
-    struct tc_u32_key keys[2];
+typedef union {
+    struct tc_u32_sel sel; /* ends with an array of keys */
+    guint8 space[sizeof(struct tc_u32_sel) + 2 * sizeof(struct tc_u32_key)];
 } MirrorSelector;
 
 /*
@@ -123,24 +123,24 @@ mirror_select_mac(MirrorSelector *selector, const VtMac *mac, gboolean source)
 
     selector->sel.nkeys = 2;
     if (source) {
-        selector->keys[0] = (struct tc_u32_key){
+        selector->sel.keys[0] = (struct tc_u32_key){
             .mask = 0xffffffff,
             .val = htonl((guint32)b[0] << 24 | (guint32)b[1] << 16 | (guint32)b[2] << 8 | b[3]),
             .off = -8,
         };
-        selector->keys[1] = (struct tc_u32_key){
+        selector->sel.keys[1] = (struct tc_u32_key){
             .mask = htonl(0xffff0000),
             .val = htonl((guint32)b[4] << 24 | (guint32)b[5] << 16),
             .off = -4,
         };
         return;
     }
-    selector->keys[0] = (struct tc_u32_key){
+    selector->sel.keys[0] = (struct tc_u32_key){
         .mask = htonl(0x0000ffff),
         .val = htonl((guint32)b[0] << 8 | b[1]),
         .off = -16,
     };
-    selector->keys[1] = (struct tc_u32_key){
+    selector->sel.keys[1] = (struct tc_u32_key){
         .mask = 0xffffffff,
         .val = htonl((guint32)b[2] << 24 | (guint32)b[3] << 16 | (guint32)b[4] << 8 | b[5]),
         .off = -12,
@@ -179,7 +179,7 @@ mirror_add_filter(VtNetlink *netlink, int from, const MirrorRule *rule, MirrorSe
     nla_put_string(message, TCA_KIND, "u32");
     options = nla_nest_start(message, TCA_OPTIONS | NLA_F_NESTED);
     nla_put(message, TCA_U32_SEL,
-            (int)(sizeof selector->sel + selector->sel.nkeys * sizeof selector->keys[0]), selector);
+            (int)(sizeof selector->sel + selector->sel.nkeys * sizeof selector->sel.keys[0]), selector);
     if (rule->to)
         mirror_put_action(message, rule);
     nla_nest_end(message, options);
@@ -240,13 +240,14 @@ static gboolean
 mirror_add_filters(VtNetlink *netlink, int from, int to, VtMirrorWhat what, const VtMac *mac, int *errnum,
                    GError **error)
 {
-    MirrorSelector address = { .keys = { { 0 } } };
-    MirrorSelector all = { .sel = { .nkeys = 1 } }; /* a key with mask 0 matches everything */
+    MirrorSelector address = { .space = { 0 } };
+    MirrorSelector all = { .space = { 0 } }; /* a key with mask 0 matches everything */
     MirrorRule first = { .hook = TC_H_MIN_EGRESS,
                          .preference = VT_MIRROR_PREFERENCE,
                          .eaction = TCA_EGRESS_MIRROR };
     MirrorRule second = first;
 
+    all.sel.nkeys = 1;
     mirror_select_mac(&address, mac, what == VT_MIRROR_NOT_FROM);
     if (what == VT_MIRROR_ONLY_TO) {
         first.to = to;
@@ -294,7 +295,7 @@ vt_mirror_divert(VtNetlink *netlink, int from, int to, const VtMac *mac, GError 
         .to = to,
         .eaction = TCA_EGRESS_REDIR,
     };
-    MirrorSelector address = { .keys = { { 0 } } };
+    MirrorSelector address = { .space = { 0 } };
     GError *inner = NULL;
     int errnum = 0;
 
