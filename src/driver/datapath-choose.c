@@ -7,6 +7,8 @@
 #include "util/link.h"
 #include "util/netlink.h"
 
+#define DATAPATH_CHOOSE_WHOLE_QUEUE 65535 /* longer than any: the back end never makes a queue longer */
+
 /* The interface of the host behind a leg: a tap; NULL when there is none. */
 static const char *
 datapath_choose_port(VtNetlink *netlink, const VtNetDef *net, const char *leg, char **why)
@@ -108,6 +110,13 @@ vt_datapath_choose(const VtTeam *team, VtBackend *backend, char **why)
     spec.primary = datapath_choose_port(netlink, team->transient_net, "primary", why);
     if (!spec.primary)
         return FALSE;
+    /*
+     * vmxnet3 receives as soon as its driver has registered it: what waited in a long queue would be duplicates.
+     * Others negotiate their link for a while after that (e1000e: half a second), and what waits meanwhile is
+     * late, but not lost.
+     */
+    if (g_strcmp0(team->transient_net->model, "vmxnet3") != 0)
+        spec.short_queue_frames = DATAPATH_CHOOSE_WHOLE_QUEUE;
     *backend = vt_bridge_new(&spec, g_steal_pointer(&netlink));
     return TRUE;
 }
