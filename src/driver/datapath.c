@@ -526,6 +526,18 @@ datapath_attach(VtDomain *domain, Datapath *datapath)
     vt_domain_add_qmp_listener(domain, &datapath_listener, datapath);
 }
 
+static void
+datapath_open_one(Datapath *datapath, const VtTeam *def)
+{
+    const VtDeviceInfo *transient =
+        def->transient_net ? &def->transient_net->info : &def->transient_hostdev->info;
+    DatapathTeam *team = datapath_team_new(datapath, def->persistent->info.alias, transient->alias);
+
+    if (!vt_datapath_choose(def, &team->backend, &team->why))
+        vt_log_info("domain '%s', team '%s': the host's side is left as it is: %s", datapath->name,
+                    team->team, team->why);
+}
+
 void
 vt_datapath_open(VtDriver *driver, VtDomain *domain, gboolean incoming, VtDoneFunc done, gpointer user)
 {
@@ -537,16 +549,8 @@ vt_datapath_open(VtDriver *driver, VtDomain *domain, gboolean incoming, VtDoneFu
         return;
     }
     datapath = datapath_new(driver, domain->name, domain);
-    for (guint i = 0; i < teams->len; i++) {
-        const VtTeam *def = g_ptr_array_index(teams, i);
-        const VtDeviceInfo *transient =
-            def->transient_net ? &def->transient_net->info : &def->transient_hostdev->info;
-        DatapathTeam *team = datapath_team_new(datapath, def->persistent->info.alias, transient->alias);
-
-        if (!vt_datapath_choose(def, &team->backend, &team->why))
-            vt_log_info("domain '%s', team '%s': the host's side is left as it is: %s", domain->name,
-                        team->team, team->why);
-    }
+    for (guint i = 0; i < teams->len; i++)
+        datapath_open_one(datapath, g_ptr_array_index(teams, i));
     datapath_attach(domain, datapath);
     datapath_tell_all(datapath, NULL, incoming ? VT_HANDOVER_INCOMING : VT_HANDOVER_GUEST_ON_STANDBY, done,
                       user);
@@ -613,6 +617,124 @@ vt_datapath_close(VtDomain *domain, VtDoneFunc done, gpointer user)
     datapath_close(datapath, done, user);
     vt_domain_set_data(domain, DATAPATH_KEY, NULL, NULL); /* drops its reference */
     datapath_unref(datapath);
+}
+
+/* ---- one team, of a leg that comes or goes ---- */
+
+typedef struct {
+    Datapath *datapath; /* with a reference */
+    DatapathTeam *team;
+    VtDoneFunc done;
+    gpointer user;
+} DatapathDrop;
+
+/* From the main loop, since whoever told us the end still works with the team. */
+static gboolean
+datapath_drop(gpointer user)
+{
+    DatapathDrop *drop = user;
+    Datapath *datapath = drop->datapath;
+
+    if (datapath->domain) {
+        g_ptr_array_remove(datapath->teams, drop->team);
+        if (datapath->teams->len)
+            datapath_save_state(datapath);
+        else
+            vt_disk_file_remove(datapath->file);
+    }
+    drop->done(drop->user, NULL);
+    datapath_unref(datapath);
+    g_free(drop);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+datapath_released(gpointer user, const GError *nothing)
+{
+    g_idle_add(datapath_drop, user);
+}
+
+static DatapathTeam *
+datapath_find(Datapath *datapath, const char *alias)
+{
+    for (guint i = 0; datapath && i < datapath->teams->len; i++) {
+        DatapathTeam *team = g_ptr_array_index(datapath->teams, i);
+
+        if (g_strcmp0(team->team, alias) == 0)
+            return team;
+    }
+    return NULL;
+}
+
+void
+vt_datapath_close_team(VtDomain *domain, const char *alias, VtDoneFunc done, gpointer user)
+{
+    Datapath *datapath = datapath_of(domain);
+    DatapathTeam *team = datapath_find(datapath, alias);
+    DatapathDrop *drop;
+
+    if (!team) {
+        done(user, NULL);
+        return;
+    }
+    drop = g_new0(DatapathDrop, 1);
+    datapath->refs++;
+    drop->datapath = datapath;
+    drop->team = team;
+    drop->done = done;
+    drop->user = user;
+    datapath_tell_all(datapath, alias, VT_HANDOVER_GUEST_GONE, datapath_released, drop);
+}
+
+/* Wait for the former team of that name to be gone, then open it anew. */
+typedef struct {
+    VtDomain *domain; /* with a reference */
+    VtDomainDef *def;
+    char *alias;
+    VtDoneFunc done;
+    gpointer user;
+} DatapathReopen;
+
+static void
+datapath_reopen(gpointer user, const GError *nothing)
+{
+    DatapathReopen *reopen = user;
+    VtDomain *domain = reopen->domain;
+    g_autoptr(GPtrArray) teams = vt_teaming_teams(reopen->def);
+    Datapath *datapath = datapath_of(domain);
+
+    if (!datapath && domain->driver)
+        datapath_attach(domain, datapath = datapath_new(domain->driver, domain->name, domain));
+    for (guint i = 0; datapath && i < teams->len; i++) {
+        const VtTeam *team = g_ptr_array_index(teams, i);
+
+        if (g_strcmp0(team->persistent->info.alias, reopen->alias) == 0)
+            datapath_open_one(datapath, team);
+    }
+    if (datapath_find(datapath, reopen->alias)) {
+        /* Where the guest has not negotiated yet no sign of life comes, and both legs stay fed. */
+        datapath_find(datapath, reopen->alias)->negotiated = TRUE;
+        datapath_tell_all(datapath, reopen->alias, VT_HANDOVER_GUEST_ON_STANDBY, NULL, NULL);
+    }
+    datapath_tell_all(datapath, reopen->alias, VT_HANDOVER_PRIMARY_EXPECTED, reopen->done, reopen->user);
+    vt_domain_def_free(reopen->def);
+    vt_domain_unref(domain);
+    g_free(reopen->alias);
+    g_free(reopen);
+}
+
+void
+vt_datapath_open_team(VtDomain *domain, const VtDomainDef *def, const char *alias, VtDoneFunc done,
+                      gpointer user)
+{
+    DatapathReopen *reopen = g_new0(DatapathReopen, 1);
+
+    reopen->domain = vt_domain_ref(domain);
+    reopen->def = vt_domain_def_copy(def);
+    reopen->alias = g_strdup(alias);
+    reopen->done = done;
+    reopen->user = user;
+    vt_datapath_close_team(domain, alias, datapath_reopen, reopen);
 }
 
 /* ---- after a restart ---- */

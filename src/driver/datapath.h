@@ -36,6 +36,22 @@ void vt_datapath_event(VtDomain *domain, const char *team, VtHandoverEvent event
                        gpointer user);
 
 /**
+ * vt_datapath_open_team - a transient is about to be plugged into a running guest
+ * @domain: active
+ * @def:    the live definition with the transient in it, its tap made or its VF bound
+ * @alias:  of the persistent leg
+ * @done:   told when the host is set for VT_HANDOVER_PRIMARY_EXPECTED; never with an error
+ * @user:   for @done
+ *
+ * What was known of the team is forgotten: its legs may be others now.
+ */
+void vt_datapath_open_team(VtDomain *domain, const VtDomainDef *def, const char *alias, VtDoneFunc done,
+                           gpointer user);
+
+/** A leg of a team has left the guest for good: give back what was set for the team, then forget it. */
+void vt_datapath_close_team(VtDomain *domain, const char *alias, VtDoneFunc done, gpointer user);
+
+/**
  * vt_datapath_close - the guest is gone: take back everything
  * @domain: was opened, or not
  * @done:   told when everything is as it was; an error says what could not be taken back

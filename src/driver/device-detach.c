@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "conf/validate.h"
+#include "driver/datapath.h"
 #include "driver/device-find.h"
 #include "driver/device-live.h"
 #include "driver/domain-private.h"
@@ -43,14 +44,11 @@ device_detach_cleanups(VtDomain *domain)
 }
 
 static void
-device_detach_clean(gpointer user, const GError *error)
+device_detach_cleanup_end(gpointer user, const GError *nothing)
 {
     DeviceCleanup *cleanup = user;
     VtDomain *domain = cleanup->domain;
 
-    if (error)
-        vt_log_warning("dom=%s device %s left something behind: %s", domain->name, cleanup->alias,
-                       error->message);
     g_ptr_array_remove(device_detach_cleanups(domain), cleanup);
     if (domain->driver)
         vt_event_device(domain->driver, domain, VT_EVENT_DEVICE_REMOVED, cleanup->alias);
@@ -60,6 +58,22 @@ device_detach_clean(gpointer user, const GError *error)
     g_free(cleanup->alias);
     g_free(cleanup);
     vt_domain_unref(domain);
+}
+
+/* QEMU and the device's driver have nothing of it any more: last goes what was set for its team. */
+static void
+device_detach_clean(gpointer user, const GError *error)
+{
+    DeviceCleanup *cleanup = user;
+    const char *team = vt_device_find_team(cleanup->device);
+
+    if (error)
+        vt_log_warning("dom=%s device %s left something behind: %s", cleanup->domain->name, cleanup->alias,
+                       error->message);
+    if (team)
+        vt_datapath_close_team(cleanup->domain, team, device_detach_cleanup_end, cleanup);
+    else
+        device_detach_cleanup_end(cleanup, NULL);
 }
 
 static gboolean
@@ -165,6 +179,8 @@ typedef struct {
     guint refs;
     VtDomain *domain;
     char *alias;
+    char *team; /* (nullable) of the device, when it is a transient */
+    gboolean wait;
     VtHotplug *op; /* under way */
     VtDoneFunc done;
     gpointer user;
@@ -177,6 +193,7 @@ device_detach_unref(DeviceDetach *run)
         return;
     vt_domain_unref(run->domain);
     g_free(run->alias);
+    g_free(run->team);
     g_free(run);
 }
 
@@ -203,6 +220,8 @@ device_detach_end(DeviceDetach *run, const GError *error)
 
     if (!done)
         return;
+    if (error && run->team)
+        vt_datapath_event(run->domain, run->team, VT_HANDOVER_UNPLUG_REVOKED, NULL, NULL);
     vt_domain_remove_qmp_listener(run->domain, &device_detach_funcs, run);
     done(run->user, error);
     device_detach_unref(run);
@@ -295,30 +314,54 @@ device_detach_check(VtDomain *domain, const char *alias, GError **error)
     return vt_validate_first(rest, error);
 }
 
+/* The host is set for the guest to be on standby at any moment: now ask. */
+static void
+device_detach_ask(gpointer user, const GError *nothing)
+{
+    DeviceDetach *run = user;
+    g_autoptr(GError) error = NULL;
+    VtQmpClient *qmp = run->done ? vt_domain_qmp(run->domain, &error) : NULL;
+
+    if (!qmp) {
+        device_detach_end(run, error);
+        device_detach_unref(run);
+        return;
+    }
+    run->refs++; /* of the one call below */
+    if (run->wait)
+        run->op = vt_hotplug_unplug(
+            &(VtHotplugUnplug){ .qmp = qmp, .alias = run->alias, .timeout_ms = DEVICE_DETACH_WAIT_MS },
+            device_detach_unplugged, run);
+    else
+        vt_qmp_client_callv(qmp, "device_del", DEVICE_DETACH_QMP_MS, device_detach_asked, run, "id", "s",
+                            run->alias, NULL);
+    device_detach_unref(run);
+}
+
 void
 vt_device_live_detach(VtDomain *domain, const char *alias, gboolean wait, VtDoneFunc done, gpointer user)
 {
     g_autoptr(GError) error = NULL;
-    VtQmpClient *qmp = vt_domain_qmp(domain, &error);
     DeviceDetach *run;
+    VtDevice found;
+    guint index = 0;
 
-    if (!qmp || !device_detach_check(domain, alias, &error)) {
+    if (!vt_domain_qmp(domain, &error) || !device_detach_check(domain, alias, &error)) {
         done(user, error);
         return;
     }
+    vt_device_find_alias(domain->live, alias, &found, &index);
     run = g_new0(DeviceDetach, 1);
-    run->refs = 3; /* the run's, that of the one call below, and ours until that returns */
+    run->refs = 2; /* the run's, and that of what comes next */
     run->domain = vt_domain_ref(domain);
     run->alias = g_strdup(alias);
+    run->team = g_strdup(vt_device_find_team(&found));
+    run->wait = wait;
     run->done = done;
     run->user = user;
     vt_domain_add_qmp_listener(domain, &device_detach_funcs, run);
-    if (wait)
-        run->op = vt_hotplug_unplug(
-            &(VtHotplugUnplug){ .qmp = qmp, .alias = alias, .timeout_ms = DEVICE_DETACH_WAIT_MS },
-            device_detach_unplugged, run);
+    if (run->team)
+        vt_datapath_event(domain, run->team, VT_HANDOVER_UNPLUG_PLANNED, device_detach_ask, run);
     else
-        vt_qmp_client_callv(qmp, "device_del", DEVICE_DETACH_QMP_MS, device_detach_asked, run, "id", "s",
-                            alias, NULL);
-    device_detach_unref(run);
+        device_detach_ask(run, NULL);
 }

@@ -103,6 +103,16 @@ vt_device_find_copy(const VtDevice *device)
     return g_steal_pointer(&copy);
 }
 
+const char *
+vt_device_find_team(const VtDevice *device)
+{
+    const VtTeaming *teaming = device->kind == VT_DEVICE_NET       ? &device->net->teaming
+                               : device->kind == VT_DEVICE_HOSTDEV ? &device->hostdev->teaming
+                                                                   : NULL;
+
+    return teaming && teaming->type == VT_TEAMING_TRANSIENT ? teaming->persistent : NULL;
+}
+
 /* ---- interfaces ---- */
 
 static gboolean

@@ -19,6 +19,9 @@ VtDeviceInfo *vt_device_find_info(const VtDevice *device);
 /** A deep copy; NULL for a kind that cannot be changed at run time. (transfer full) */
 VtDevice *vt_device_find_copy(const VtDevice *device);
 
+/** Alias of the persistent leg of the team that the device is the transient of; NULL: it is none. (transfer none) */
+const char *vt_device_find_team(const VtDevice *device);
+
 /**
  * vt_device_find - the device that an XML speaks of
  * @def:    where to look

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include "conf/postparse.h"
 #include "conf/validate.h"
+#include "driver/datapath.h"
 #include "driver/device-find.h"
 #include "driver/domain-private.h"
 #include "driver/event.h"
@@ -319,6 +320,43 @@ device_live_name(VtSeq *seq, gpointer data, GError **error)
 }
 
 static void
+device_live_datapath_set(gpointer user, const GError *nothing)
+{
+    LiveAttach *run = user;
+
+    if (run->seq && g_strcmp0(vt_seq_current(run->seq), "set-datapath") == 0)
+        vt_seq_step_done(run->seq); /* also of the undo */
+    live_attach_unref(run);
+}
+
+/* Frames must reach the primary before the guest listens to it. */
+static VtStepResult
+device_live_set_datapath(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+    const char *team = vt_device_find_team(&run->device);
+
+    if (!team)
+        return VT_STEP_DONE;
+    run->refs++;
+    vt_datapath_open_team(run->domain, run->next, team, device_live_datapath_set, run);
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+device_live_set_datapath_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+    const char *team = vt_device_find_team(&run->device);
+
+    if (!team)
+        return VT_STEP_DONE;
+    run->refs++;
+    vt_datapath_close_team(run->domain, team, device_live_datapath_set, run);
+    return VT_STEP_WAIT;
+}
+
+static void
 device_live_plugged(gpointer user, const GError *error)
 {
     LiveAttach *run = user;
@@ -403,6 +441,12 @@ static const VtStep device_live_attach_steps[] = {
       .waits_for = "QEMU has listed its block nodes",
       .start = device_live_name,
       .timeout_ms = DEVICE_LIVE_QMP_MS + 1000 },
+    { .name = "set-datapath",
+      .waits_for = "the host feeds both legs of the team",
+      .start = device_live_set_datapath,
+      .undo = device_live_set_datapath_undo,
+      .timeout_ms = DEVICE_LIVE_QMP_MS,
+      .undo_timeout_ms = DEVICE_LIVE_QMP_MS },
     { .name = "plug",
       .waits_for = "QEMU has the device",
       .start = device_live_plug,
