@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "conf/teaming.h"
+#include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/job.h"
 
@@ -149,7 +150,7 @@ vt_migrate_qmp(gpointer user)
 VtMigCookie *
 vt_migrate_cookie_new(VtDriver *driver, VtDomain *domain, const VtUuid *id)
 {
-    const VtDriverConfig *config = vt_driver_config(driver);
+    const VtDriverConfig *config = driver->config;
     const VtDomainDef *def = vt_domain_def(domain);
     g_autoptr(GPtrArray) teams = vt_teaming_teams(def);
     VtMigCookie *cookie = vt_mig_cookie_new();
