@@ -122,10 +122,12 @@ test_filter(void)
         { 1 << 9, "run pause def auto" },
         { 1 | 1 << 6, "" },
     };
+    VtDriverConfig config = { .lib_dir = (char *)"/nonexistent" };
     VtDriver driver;
     VtDomain *d;
 
     listtest_open(&driver);
+    driver.config = &config;
     d = vt_domain_list_admit(&driver, listtest_def("run", 1), TRUE, NULL);
     d->id = 1;
     vt_domain_set_state(d, VT_DOMAIN_RUNNING, 1);

@@ -4,6 +4,7 @@
 #include "driver/domain-list.h"
 #include <string.h>
 #include "driver/domain-private.h"
+#include "driver/save-file.h"
 #include "util/i18n.h"
 #include "util/log.h"
 
@@ -222,6 +223,8 @@ domain_list_state_flag(const VtDomain *domain)
 static gboolean
 domain_list_match(const VtDomain *domain, guint flags)
 {
+    gboolean managed = flags & (LIST_MANAGEDSAVE | LIST_NO_MANAGEDSAVE) && domain->driver &&
+                       vt_save_file_has_managed(domain->driver, domain->name);
     const guint states = LIST_RUNNING | LIST_PAUSED | LIST_SHUTOFF | LIST_OTHER;
 
     if (flags & states && !(flags & domain_list_state_flag(domain)))
@@ -229,7 +232,7 @@ domain_list_match(const VtDomain *domain, guint flags)
     return domain_list_group(flags, LIST_ACTIVE, LIST_INACTIVE, vt_domain_is_active(domain)) &&
            domain_list_group(flags, LIST_PERSISTENT, LIST_TRANSIENT, vt_domain_is_persistent(domain)) &&
            domain_list_group(flags, LIST_AUTOSTART, LIST_NO_AUTOSTART, domain->autostart) &&
-           domain_list_group(flags, LIST_MANAGEDSAVE, LIST_NO_MANAGEDSAVE, FALSE) &&
+           domain_list_group(flags, LIST_MANAGEDSAVE, LIST_NO_MANAGEDSAVE, managed) &&
            domain_list_group(flags, LIST_HAS_SNAPSHOT, LIST_NO_SNAPSHOT, FALSE) &&
            domain_list_group(flags, LIST_HAS_CHECKPOINT, LIST_NO_CHECKPOINT, FALSE);
 }

@@ -19,6 +19,8 @@
 #include "driver/migrate.h"
 #include "driver/recover.h"
 #include "driver/reserve.h"
+#include "driver/restore.h"
+#include "driver/save.h"
 #include "driver/start.h"
 #include "driver/stop.h"
 #include "driver/store.h"
@@ -179,6 +181,8 @@ vt_driver_free(VtDriver *driver)
     for (guint i = 0; i < domains->len; i++) {
         VtDomain *domain = g_ptr_array_index(domains, i);
 
+        vt_save_abandon(domain);
+        vt_restore_abandon(domain);
         vt_start_abandon(domain);
         vt_stop_abandon(domain);
         if (vt_domain_is_active(domain) && !vt_journal_kind(domain))

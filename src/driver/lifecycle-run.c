@@ -313,8 +313,9 @@ vt_lifecycle_destroy(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc
     }
     if (vt_start_cancel(domain, done, user))
         return;
-    /* A short job waits for an answer of a QEMU that may hang; its end is the answer it gets. */
-    if (vt_job_kind(domain) == VT_JOB_MODIFY && vt_domain_is_active(domain)) {
+    /* A save fails with its guest. A short job waits for an answer of a QEMU that may hang; its end is the answer it gets. */
+    if ((vt_job_kind(domain) == VT_JOB_MODIFY || vt_job_kind(domain) == VT_JOB_SAVE) &&
+        vt_domain_is_active(domain)) {
         const VtStopParams params = lifecycle_destroy_params(driver, domain);
 
         vt_stop_run(&params, done, user);

@@ -8,6 +8,8 @@
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/job.h"
+#include "driver/restore.h"
+#include "driver/save.h"
 #include "driver/start.h"
 #include "driver/store.h"
 #include "qemu/prepare.h"
@@ -29,15 +31,16 @@ enum {
 /* virDomainDefineFlags, virDomainUndefineFlagsValues, virDomainCreateFlags */
 enum {
     DEFINE_VALIDATE = 1 << 0, /* nothing to do: an element that is not understood is always refused */
+    UNDEFINE_MANAGED_SAVE = 1 << 0,
     UNDEFINE_NVRAM = 1 << 2,
     UNDEFINE_KEEP_NVRAM = 1 << 3,
     UNDEFINE_TPM = 1 << 5,
     UNDEFINE_KEEP_TPM = 1 << 6,
-    UNDEFINE_ALL = 0x7f, /* managed save, snapshots and the like: there is never one, so all are fulfilled */
+    UNDEFINE_ALL = 0x7f, /* snapshots and the like: there is never one, so all are fulfilled */
     CREATE_PAUSED = 1 << 0,
     CREATE_AUTODESTROY = 1 << 1,
-    CREATE_BYPASS_CACHE = 1 << 2, /* of a managed save image: there is none */
-    CREATE_FORCE_BOOT = 1 << 3,   /* likewise */
+    CREATE_BYPASS_CACHE = 1 << 2, /* of a managed save image */
+    CREATE_FORCE_BOOT = 1 << 3,   /* remove such an image, and boot */
     CREATE_VALIDATE = 1 << 4,
     CREATE_ALL = CREATE_PAUSED | CREATE_AUTODESTROY | CREATE_BYPASS_CACHE | CREATE_FORCE_BOOT,
 };
@@ -113,7 +116,10 @@ vt_lifecycle_undefine(VtDriver *driver, VtDomain *domain, guint flags, GError **
                             _("to keep and to remove something are mutually exclusive"));
     if (!domain->persistent)
         return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("cannot undefine transient domain"));
-    if (!vt_store_remove(driver, domain, error))
+    if (!(flags & UNDEFINE_MANAGED_SAVE) && vt_save_has_managed(driver, domain))
+        return vt_error_set(error, VT_ERROR_OPERATION_INVALID,
+                            _("Refusing to undefine while domain managed save image exists"));
+    if (!vt_save_remove_managed(driver, domain, FALSE, error) || !vt_store_remove(driver, domain, error))
         return FALSE;
     vt_event_lifecycle(driver, domain, EVENT_UNDEFINED, DETAIL_REMOVED);
     vt_domain_set_persistent_def(domain, NULL);
@@ -145,6 +151,12 @@ vt_lifecycle_rename(VtDriver *driver, VtDomain *domain, const char *name, GError
         return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("cannot rename active domain"));
     if (!domain->persistent)
         return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("cannot rename a transient domain"));
+    if (vt_save_has_managed(driver, domain))
+        return vt_error_set(
+            error, VT_ERROR_OPERATION_INVALID,
+            _("domain '%s' has a managed save image, which knows it by its name: start it, or "
+              "remove the image first (virsh managedsave-remove)"),
+            domain->name);
     if (!vt_domain_list_rename(driver, domain, name, error))
         return FALSE;
     if (!vt_store_rename(driver, domain, old_name, error)) {
@@ -181,8 +193,9 @@ typedef struct {
     VtDriver *driver;
     VtDomain *domain;     /* with a reference */
     VtStartParams params; /* for vt_start_run() */
-    gboolean admitted;    /* the live definition came with this call: without a start it goes again */
-    VtDomain **result;    /* nullable */
+    guint flags;
+    gboolean admitted; /* the live definition came with this call: without a start it goes again */
+    VtDomain **result; /* nullable */
     VtDoneFunc done;
     gpointer user;
 } LifecycleStart;
@@ -212,7 +225,7 @@ lifecycle_start_has_job(gpointer user, const GError *error)
     LifecycleStart *start = user;
 
     if (!error) {
-        vt_start_run(&start->params, lifecycle_started, start);
+        vt_restore_start(&start->params, start->flags, lifecycle_started, start);
         return;
     }
     if (start->admitted && start->domain->live && !vt_domain_is_active(start->domain) &&
@@ -227,6 +240,7 @@ lifecycle_start_has_job(gpointer user, const GError *error)
 static void
 lifecycle_start(LifecycleStart *start, guint flags, VtOwner *owner)
 {
+    start->flags = flags;
     start->params = (VtStartParams){
         .driver = start->driver,
         .domain = start->domain,

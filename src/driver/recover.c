@@ -6,6 +6,8 @@
  *   status  journal        what is done
  *   yes     none           attach to QEMU, ask for its state; if it is gone, stop
  *   yes     start          the start was not reported to anyone: end the guest
+ *   yes     restore        the same, unless the guest has run already: then it is kept
+ *   yes     save           attach; vt_save_recover() ends the guest if its file is complete, else it goes on
  *   yes     migrate-*      attach, then vt_migrate_recover() finishes or undoes
  *   no      start          a QEMU may have been spawned: kill what the pid file names, remove its files
  *   no      migrate-in     likewise: the incoming QEMU never got its status
@@ -28,7 +30,9 @@
 #include "driver/job.h"
 #include "driver/journal.h"
 #include "driver/migrate.h"
+#include "driver/restore.h"
 #include "driver/run-files.h"
+#include "driver/save.h"
 #include "driver/start-host.h"
 #include "driver/stop.h"
 #include "driver/store.h"
@@ -88,6 +92,8 @@ recover_stopped(gpointer user, const GError *error)
 {
     Recovery *recovery = user;
 
+    vt_save_sweep(recovery->domain);
+    vt_restore_sweep(recovery->domain, FALSE);
     vt_journal_end(recovery->domain);
     recover_done(recovery);
 }
@@ -133,7 +139,23 @@ recover_migrated(gpointer user, const GError *error)
     g_autoptr(VtDomain) domain = recovery->domain; /* the reference of recover_finish() */
 
     if (error)
-        vt_log_warning("domain '%s': recovery of its migration: %s", domain->name, error->message);
+        vt_log_warning("domain '%s': recovery of what was interrupted: %s", domain->name, error->message);
+    recover_done(recovery);
+}
+
+/* Was its client told, or has it run? Then its image is behind it. */
+static void
+recover_restored(Recovery *recovery)
+{
+    VtDomain *domain = recovery->domain;
+
+    if (domain->state != VT_DOMAIN_RUNNING && g_strcmp0(vt_journal_get(domain, "step"), "tell") != 0) {
+        vt_log_info("domain '%s': its restore was interrupted, ending it", domain->name);
+        recover_stop(recovery, VT_SHUTOFF_FAILED, STOPPED_FAILED);
+        return;
+    }
+    vt_restore_sweep(domain, TRUE);
+    vt_journal_end(domain);
     recover_done(recovery);
 }
 
@@ -145,6 +167,11 @@ recover_finish(Recovery *recovery)
 
     if (recover_is_to_end(recovery)) {
         return;
+    } else if (g_strcmp0(kind, "restore") == 0) {
+        recover_restored(recovery);
+    } else if (g_strcmp0(kind, "save") == 0) {
+        vt_domain_ref(domain);
+        vt_save_recover(recovery->driver, domain, recover_migrated, recovery);
     } else if (kind && g_str_has_prefix(kind, "migrate-")) {
         vt_domain_ref(domain);
         vt_migrate_recover(recovery->driver, domain, recover_migrated, recovery);
@@ -234,8 +261,11 @@ recover_qemu_exited(VtDomain *domain, const char *why, gpointer user)
 {
     Recovery *recovery = user;
 
-    if (!recovery->has_job)
+    if (!recovery->has_job) {
+        vt_save_sweep(domain);
+        vt_restore_sweep(domain, FALSE);
         vt_journal_end(domain);
+    }
     if (recovery->timer)
         recover_done(recovery);
 }

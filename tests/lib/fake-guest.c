@@ -23,6 +23,7 @@ typedef struct {
     guint watch;
     GString *input;
     gboolean running, dead;
+    const char *migration; /* what query-migrate says; NULL: none was begun */
 } FakeQemu;
 
 struct _VtProcess {
@@ -46,7 +47,7 @@ static char *fake_next_failure;
 static char *fake_muted;
 static char *fake_refused, *fake_refused_class;
 static char *fake_answered, *fake_answer;
-static gboolean fake_silent;
+static gboolean fake_silent, fake_stuck, fake_refuses;
 
 static void
 fake_send(FakeQemu *qemu, const char *text)
@@ -65,6 +66,18 @@ fake_event(FakeQemu *qemu, const char *name, const char *data)
 }
 
 static const char *
+fake_migration(const FakeQemu *qemu)
+{
+    if (g_strcmp0(qemu->migration, "active") == 0)
+        return "{\"status\":\"active\",\"ram\":{\"total\":1000,\"transferred\":400,\"remaining\":600}}";
+    if (g_strcmp0(qemu->migration, "completed") == 0)
+        return "{\"status\":\"completed\"}";
+    if (g_strcmp0(qemu->migration, "failed") == 0)
+        return "{\"status\":\"failed\",\"error-desc\":\"No space left on device\"}";
+    return qemu->migration ? "{\"status\":\"cancelled\"}" : "{}";
+}
+
+static const char *
 fake_act(FakeQemu *qemu, const char *command)
 {
     if (g_str_equal(command, "cont") && !qemu->running) {
@@ -75,6 +88,14 @@ fake_act(FakeQemu *qemu, const char *command)
         fake_event(qemu, "STOP", "{}");
     } else if (g_str_equal(command, "system_reset")) {
         fake_event(qemu, "RESET", "{\"guest\":false,\"reason\":\"host-qmp-system-reset\"}");
+    } else if (g_str_equal(command, "migrate") || g_str_equal(command, "migrate-incoming")) {
+        qemu->migration = fake_stuck ? "active" : fake_refuses ? "failed" : "completed";
+    } else if (g_str_equal(command, "migrate_cancel")) {
+        qemu->migration = "cancelled";
+    } else if (g_str_equal(command, "query-migrate")) {
+        return fake_migration(qemu);
+    } else if (g_str_equal(command, "qom-list")) {
+        return "[{\"name\":\"ua-primary\",\"type\":\"child<vmxnet3>\"}]";
     } else if (g_str_equal(command, "query-status")) {
         return qemu->running ? "{\"status\":\"running\",\"running\":true,\"singlestep\":false}"
                              : "{\"status\":\"paused\",\"running\":false,\"singlestep\":false}";
@@ -400,6 +421,18 @@ vt_argv_to_text(char *const *argv)
     return g_strjoinv(" ", (char **)argv);
 }
 
+char *
+vt_argv_net_device(const VtDomainDef *def, const VtNetDef *net)
+{
+    return g_strdup_printf("%s,id=%s", net->model, net->info.alias);
+}
+
+char *
+vt_argv_hostdev_device(const VtDomainDef *def, const VtHostdevDef *hostdev)
+{
+    return g_strdup_printf("vfio-pci,id=%s", hostdev->info.alias);
+}
+
 void
 vt_alias_assign(VtDomainDef *def)
 {
@@ -557,6 +590,7 @@ fake_host_close(FakeHost *host)
     g_ptr_array_set_size(fake_qemus, 0);
     g_string_truncate(fake_log, 0);
     fake_guest_mute(NULL);
+    fake_guest_migrations(FALSE, FALSE);
 }
 
 char *
@@ -592,6 +626,13 @@ fake_guest_event(VtDomain *domain, const char *json)
     if (strstr(json, "SHUTDOWN") || strstr(json, "\"STOP\""))
         domain->process->qemu->running = FALSE;
     fake_send(domain->process->qemu, line);
+}
+
+void
+fake_guest_migrations(gboolean stuck, gboolean refuses)
+{
+    fake_stuck = stuck;
+    fake_refuses = refuses;
 }
 
 void

@@ -36,6 +36,9 @@ void fake_guest_die(VtDomain *domain);
 /** The next QEMU ends before it answers. */
 void fake_guest_fail_next(const char *why);
 
+/** From now on, a migration never ends, or fails; both FALSE: it has completed at once. */
+void fake_guest_migrations(gboolean stuck, gboolean refuses);
+
 /** The guest's CPUs stop without a word. */
 void fake_guest_stop_cpus(VtDomain *domain);
 
