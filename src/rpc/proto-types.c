@@ -144,6 +144,19 @@ PROTO_TYPE(dom_text_optional_flags, VtProtoDomTextFlags, PROTO_STRUCT(dom, VtPro
            PROTO_STR_OPT(VtProtoDomTextFlags, text), PROTO_ONE(U32, VtProtoDomTextFlags, flags));
 PROTO_TYPE(dom_max_flags, VtProtoDomMaxFlags, PROTO_STRUCT(dom, VtProtoDomMaxFlags, dom),
            PROTO_ONE(I32, VtProtoDomMaxFlags, max), PROTO_ONE(U32, VtProtoDomMaxFlags, flags));
+PROTO_TYPE(save_flags, VtProtoSaveFlags, PROTO_STRUCT(dom, VtProtoSaveFlags, dom),
+           PROTO_STR(VtProtoSaveFlags, path), PROTO_STR_OPT(VtProtoSaveFlags, xml),
+           PROTO_ONE(U32, VtProtoSaveFlags, flags));
+PROTO_TYPE(save_params, VtProtoDomParamsFlags, PROTO_STRUCT(dom, VtProtoDomParamsFlags, dom),
+           PROTO_MAX(PARAMS, VT_PROTO_SAVE_RESTORE_PARAMS_MAX, VtProtoDomParamsFlags, params),
+           PROTO_ONE(U32, VtProtoDomParamsFlags, flags));
+PROTO_TYPE(restore_flags, VtProtoRestoreFlags, PROTO_STR(VtProtoRestoreFlags, path),
+           PROTO_STR_OPT(VtProtoRestoreFlags, xml), PROTO_ONE(U32, VtProtoRestoreFlags, flags));
+PROTO_TYPE(restore_params, VtProtoParamsFlags,
+           PROTO_MAX(PARAMS, VT_PROTO_SAVE_RESTORE_PARAMS_MAX, VtProtoParamsFlags, params),
+           PROTO_ONE(U32, VtProtoParamsFlags, flags));
+PROTO_TYPE(image_define, VtProtoImageDefine, PROTO_STR(VtProtoImageDefine, path),
+           PROTO_STR(VtProtoImageDefine, xml), PROTO_ONE(U32, VtProtoImageDefine, flags));
 PROTO_TYPE(domain_info, VtProtoDomainInfo, PROTO_ONE(U8, VtProtoDomainInfo, state),
            PROTO_ONE(U64, VtProtoDomainInfo, max_mem_kib), PROTO_ONE(U64, VtProtoDomainInfo, mem_kib),
            PROTO_ONE(U16, VtProtoDomainInfo, vcpus), PROTO_ONE(U64, VtProtoDomainInfo, cpu_time_ns));

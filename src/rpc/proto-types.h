@@ -27,6 +27,7 @@
 #define VT_PROTO_SECURITY_LABEL_MAX        4097u
 #define VT_PROTO_CPUMAP_MAX                2048u
 #define VT_PROTO_SECURITY_LABEL_LIST_MAX   64u
+#define VT_PROTO_SAVE_RESTORE_PARAMS_MAX   64u
 
 /* ---- handles ---- */
 
@@ -152,6 +153,28 @@ typedef struct {
     gint32 max;
     guint32 flags;
 } VtProtoDomMaxFlags;
+
+typedef struct {
+    VtProtoDom dom;
+    VtTypedParams *params;
+    guint32 flags;
+} VtProtoDomParamsFlags;
+
+typedef struct {
+    VtProtoDom dom;
+    char *path, *xml; /* xml is optional */
+    guint32 flags;
+} VtProtoSaveFlags;
+
+typedef struct {
+    char *path, *xml; /* xml is optional */
+    guint32 flags;
+} VtProtoRestoreFlags;
+
+typedef struct {
+    char *path, *xml;
+    guint32 flags;
+} VtProtoImageDefine;
 
 typedef struct {
     guint8 state;
@@ -415,6 +438,8 @@ extern const VtXdrType vt_proto_security_labels, vt_proto_domain_caps_args, vt_p
 extern const VtXdrType vt_proto_params_flags;
 extern const VtXdrType vt_proto_dom_arg, vt_proto_dom_flags, vt_proto_dom_int, vt_proto_dom_ulong_flags;
 extern const VtXdrType vt_proto_dom_text, vt_proto_dom_text_flags, vt_proto_dom_text_optional_flags;
+extern const VtXdrType vt_proto_save_flags, vt_proto_save_params, vt_proto_restore_flags;
+extern const VtXdrType vt_proto_restore_params, vt_proto_image_define;
 extern const VtXdrType vt_proto_dom_max_flags, vt_proto_domain_info, vt_proto_state;
 extern const VtXdrType vt_proto_control_info, vt_proto_interface_stats, vt_proto_set_metadata;
 extern const VtXdrType vt_proto_get_metadata, vt_proto_memory_stats_args, vt_proto_memory_stats;

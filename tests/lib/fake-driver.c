@@ -11,6 +11,8 @@
 #include "driver/job.h"
 #include "driver/lifecycle.h"
 #include "driver/query.h"
+#include "driver/restore.h"
+#include "driver/save.h"
 
 struct _VtDomain {
     const char *name;
@@ -357,6 +359,44 @@ vt_lifecycle_monitor_command(VtDriver *driver, VtDomain *domain, const char *com
                              VtTextDone done, gpointer user)
 {
     done(user, "{\"return\":{}}", NULL);
+}
+
+/* ---- save.h, restore.h ---- */
+
+void
+vt_save_run(const VtSaveParams *params, VtDoneFunc done, gpointer user)
+{
+    fake_begin(params->driver, "save", params->domain, done, NULL, user);
+}
+
+void
+vt_restore_run(const VtRestoreParams *params, VtDoneFunc done, gpointer user)
+{
+    fake_begin(params->driver, "restore", NULL, done, NULL, user);
+}
+
+gboolean
+vt_save_has_managed(VtDriver *driver, VtDomain *domain)
+{
+    return FALSE;
+}
+
+gboolean
+vt_save_remove_managed(VtDriver *driver, VtDomain *domain, gboolean must_exist, GError **error)
+{
+    return vt_error_set(error, VT_ERROR_OPERATION_INVALID, "domain does not have managed save image");
+}
+
+char *
+vt_save_image_xml(VtDriver *driver, const char *path, VtDomain *domain, GError **error)
+{
+    return g_strdup("<domain/>");
+}
+
+gboolean
+vt_save_image_define(const VtSaveParams *params, GError **error)
+{
+    return TRUE;
 }
 
 /* ---- query.h ---- */
