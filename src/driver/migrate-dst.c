@@ -694,8 +694,11 @@ vt_migrate_finish(VtDriver *driver, const VtTypedParams *params, GBytes *cookie,
 static void
 migrate_in_owner_gone(MigrateIn *in)
 {
+    g_autoptr(GError) gone =
+        g_error_new_literal(VT_ERROR, VT_ERROR_ABORTED, _("the client of the migration is gone"));
+
     in->owner = NULL;
-    in->done = NULL;
+    migrate_in_reply(in, NULL, gone); /* nobody hears it, but every call is answered */
     switch (vt_mig_phase_dst_row(in->phase)->client_gone) {
     case VT_MIG_CLEANUP_DESTROY:
         vt_log_info("domain '%s': the client that migrates it here is gone", in->name);

@@ -776,11 +776,13 @@ void
 vt_migrate_src_owner_gone(VtDriver *driver, VtDomain *domain, VtOwner *owner)
 {
     MigrateOut *out = migrate_out_of(domain);
+    g_autoptr(GError) gone =
+        g_error_new_literal(VT_ERROR, VT_ERROR_ABORTED, _("the client of the migration is gone"));
 
     if (!out || out->owner != owner)
         return;
     out->owner = NULL;
-    out->done = NULL;
+    migrate_out_reply(out, NULL, gone); /* nobody hears it, but every call is answered */
     switch (vt_mig_phase_src_row(out->phase)->client_gone) {
     case VT_MIG_CLEANUP_FORGET:
         vt_log_info("domain '%s': the client that began its migration is gone", vt_domain_name(domain));
