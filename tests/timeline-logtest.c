@@ -49,6 +49,7 @@ test_notes_of_both_hosts_end_in_one_file(void)
     vt_timeline_log_note(log, VT_TIMELINE_UNPLUG_ASKED, "ua-net", NULL);
     text = vt_timeline_log_text(other);
     vt_timeline_log_adopt(log, text);
+    vt_timeline_log_adopt(log, text); /* a later cookie repeats it */
     vt_timeline_log_adopt(log, "rubbish");
     path = g_strdup(vt_timeline_log_path(log));
     vt_timeline_log_close(log);

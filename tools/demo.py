@@ -57,9 +57,9 @@ def timelines(host):
     return found
 
 
-def timeline(lab, path, result):
-    """The timeline of a migration as virtteam draws it, with the packets that the probe missed."""
-    with open(path) as f:
+def timeline(lab, result):
+    """The timeline of a migration as virtteam draws it from both hosts' files, with the packets that the probe missed."""
+    with open(result['timeline']) as f:
         text = f.read()
     for gap in result['gaps']:
         if gap['lost']:
@@ -68,7 +68,8 @@ def timeline(lab, path, result):
     merged = os.path.join(lab.dir, 'timeline.jsonl')
     with open(merged, 'w') as f:
         f.write(text)
-    done = vt.run(os.path.join(vt.BUILD, 'src/cli/virtteam'), 'timeline', merged, check=False)
+    other = ['--with', result['other']] if result['other'] else []
+    done = vt.run(os.path.join(vt.BUILD, 'src/cli/virtteam'), 'timeline', *other, merged, check=False)
     return done.stdout + done.stderr
 
 
@@ -77,7 +78,7 @@ def migrate(lab, serial, source, to):
     probe = lab.ping()
     time.sleep(1)
     mark = serial.end()
-    before = timelines(source)
+    before = timelines(source) | timelines(to)
     started = time.monotonic()
     virsh(source, 'migrate', '--live', '--verbose', '--persistent', NAME, to.uri)
     wall = time.monotonic() - started
@@ -86,6 +87,7 @@ def migrate(lab, serial, source, to):
     result = probe.stop()
     show('virsh took %.2f s' % wall)
     result['timeline'] = max(timelines(source) - before, key=os.path.getmtime, default=None)
+    result['other'] = max(timelines(to) - before, key=os.path.getmtime, default=None)
     return result
 
 
@@ -126,7 +128,7 @@ def main():
         step('timelines')
         for source, to, result in results:
             print('\n%shost %s to host %s%s' % (BOLD, source.name, to.name, END))
-            show(timeline(lab, result['timeline'], result) if result['timeline'] else 'no timeline was written')
+            show(timeline(lab, result) if result['timeline'] else 'no timeline was written')
         step('result')
         for source, to, result in results:
             show('%s -> %s: %s' % (source.name, to.name, loss(result)))

@@ -18,6 +18,7 @@
 #include "driver/disk-file.h"
 #include "driver/domain-private.h"
 #include "driver/job.h"
+#include "driver/timeline-log.h"
 #include "util/file.h"
 #include "util/json.h"
 #include "util/log.h"
@@ -191,6 +192,15 @@ datapath_tell_waiters(DatapathTeam *team)
     }
 }
 
+/* In the timeline of the migration that the guest is in, or came by. */
+static void
+datapath_note(const DatapathTeam *team, VtTimelineWhat what, const char *detail)
+{
+    if (team->datapath->domain)
+        vt_timeline_log_note(vt_domain_data(team->datapath->domain, VT_TIMELINE_LOG_KEY), what, team->team,
+                             detail);
+}
+
 static void
 datapath_applied(DatapathTeam *team, const GError *error)
 {
@@ -203,6 +213,7 @@ datapath_applied(DatapathTeam *team, const GError *error)
         vt_log_warning("domain '%s', team '%s': the host cannot be set to feed '%s': %s", datapath->name,
                        team->team, vt_feed_name(team->applying), error->message);
     } else {
+        datapath_note(team, VT_TIMELINE_DATAPATH, vt_feed_name(team->applying));
         vt_log_debug("dom=%s team=%s feed=%s", datapath->name, team->team, vt_feed_name(team->applying));
     }
     /* Also after a failure: trying the same again would fail again, and the next event wants something else. */
@@ -389,6 +400,8 @@ datapath_tell(DatapathTeam *team, VtHandoverEvent event)
         vt_log_debug("dom=%s team=%s %s -> %s (%s)", team->datapath->name, team->team,
                      vt_handover_state_name(outcome.from), vt_handover_state_name(outcome.to),
                      vt_handover_event_name(event));
+    if (outcome.to == VT_HANDOVER_SETTLING && outcome.from != outcome.to)
+        datapath_note(team, VT_TIMELINE_REPLUGGED, NULL);
     team->wanted = outcome.feed;
     datapath_set_timers(team);
     datapath_report(team, outcome.report);

@@ -49,9 +49,9 @@ typedef struct {
     VtMigDst *engine;
     VtMigParams *params;
     VtMigUri *uri;
-    char *listen; /* as QEMU takes it */
-    char *why;    /* DEAD: how QEMU ended */
-    VtTimelineLog *log;
+    char *listen;       /* as QEMU takes it */
+    char *why;          /* DEAD: how QEMU ended */
+    VtTimelineLog *log; /* the domain owns it */
     gboolean has_job, listening, over;
     VtMigrateDone done;
     gpointer user;
@@ -93,7 +93,6 @@ migrate_in_unref(MigrateIn *in)
     vt_mig_dst_free(in->engine);
     vt_mig_params_free(in->params);
     vt_mig_uri_free(in->uri);
-    vt_timeline_log_close(in->log);
     vt_domain_unref(in->domain);
     g_free(in->listen);
     g_free(in->why);
@@ -176,6 +175,7 @@ migrate_in_new(VtDriver *driver, VtDomain *domain, const VtUuid *id, VtOwner *ow
     in->log = vt_timeline_log_open(config->log_dir, vt_uuid_format(id, text), in->name, config->hostname,
                                    VT_TIMELINE_DESTINATION);
     g_ptr_array_add(migrate_in_list(driver), in);
+    vt_domain_set_data(domain, VT_TIMELINE_LOG_KEY, in->log, (GDestroyNotify)vt_timeline_log_close);
     vt_domain_add_qmp_listener(domain, &migrate_in_listener, in);
     return in;
 }
@@ -187,7 +187,12 @@ migrate_in_end(MigrateIn *in, VtJobType type)
         return;
     in->over = TRUE;
     migrate_in_set_phase(in, VT_MIG_DST_NONE);
-    vt_timeline_log_note(in->log, VT_TIMELINE_END, NULL, NULL);
+    /* A guest whose primary is still on its way goes on noting. */
+    if (type != VT_JOB_TYPE_COMPLETED || vt_datapath_count(in->domain) == 0) {
+        vt_timeline_log_note(in->log, VT_TIMELINE_END, NULL, NULL);
+        vt_domain_set_data(in->domain, VT_TIMELINE_LOG_KEY, NULL, NULL);
+    }
+    in->log = NULL;
     vt_domain_remove_qmp_listener(in->domain, &migrate_in_listener, in);
     g_ptr_array_remove(migrate_in_list(in->driver), in);
     vt_journal_end(in->domain);

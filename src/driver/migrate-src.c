@@ -40,7 +40,7 @@ typedef struct {
     VtUuid id; /* of the migration */
     VtMigSrc *engine;
     VtMigParams *params;
-    VtTimelineLog *log;
+    VtTimelineLog *log; /* the domain owns it */
     gboolean has_job;
     gboolean over;    /* off the domain */
     gboolean aborted; /* before Perform */
@@ -68,7 +68,6 @@ migrate_out_unref(MigrateOut *out)
         return;
     vt_mig_src_free(out->engine);
     vt_mig_params_free(out->params);
-    vt_timeline_log_close(out->log);
     vt_domain_unref(out->domain);
     g_free(out);
 }
@@ -168,6 +167,7 @@ migrate_out_new(VtDriver *driver, VtDomain *domain, const VtUuid *id, VtOwner *o
     out->log = vt_timeline_log_open(config->log_dir, vt_uuid_format(id, text), vt_domain_name(domain),
                                     config->hostname, VT_TIMELINE_SOURCE);
     vt_domain_set_data(domain, MIGRATE_SRC_KEY, out, NULL);
+    vt_domain_set_data(domain, VT_TIMELINE_LOG_KEY, out->log, (GDestroyNotify)vt_timeline_log_close);
     vt_domain_add_qmp_listener(domain, &migrate_out_listener, out);
     return out;
 }
@@ -180,6 +180,8 @@ migrate_out_end(MigrateOut *out, VtJobType type)
         return;
     out->over = TRUE;
     vt_timeline_log_note(out->log, VT_TIMELINE_END, NULL, NULL);
+    vt_domain_set_data(out->domain, VT_TIMELINE_LOG_KEY, NULL, NULL);
+    out->log = NULL;
     vt_domain_remove_qmp_listener(out->domain, &migrate_out_listener, out);
     vt_domain_set_data(out->domain, MIGRATE_SRC_KEY, NULL, NULL);
     vt_journal_end(out->domain);

@@ -13,6 +13,7 @@
 
 struct _VtTimelineLog {
     VtTimeline *timeline; /* what this host noted */
+    VtTimeline *adopted;  /* what came from the other host: its cookies repeat themselves */
     VtTimelineSide side;
     char *path;
     int fd;
@@ -95,6 +96,7 @@ vt_timeline_log_open(const char *log_dir, const char *migration, const char *dom
     g_autofree char *file = g_strdup_printf("%s-%s.jsonl", domain, migration);
 
     log->timeline = vt_timeline_new(migration, domain, host);
+    log->adopted = vt_timeline_new(migration, domain, NULL);
     log->side = side;
     log->fd = -1;
     log->path = g_build_filename(dir, file, NULL);
@@ -133,8 +135,12 @@ vt_timeline_log_adopt(VtTimelineLog *log, const char *text)
     if (g_strcmp0(other->migration, log->timeline->migration) != 0)
         return;
     for (guint i = 0; i < other->entries->len; i++) {
-        g_autofree char *line = vt_timeline_entry_line(g_ptr_array_index(other->entries, i));
+        const VtTimelineEntry *entry = g_ptr_array_index(other->entries, i);
+        g_autofree char *line = vt_timeline_entry_line(entry);
 
+        if (entry->side == log->side || vt_timeline_has(log->adopted, entry))
+            continue;
+        vt_timeline_add(log->adopted, entry);
         timeline_log_write(log, line);
     }
 }
@@ -167,6 +173,7 @@ vt_timeline_log_close(VtTimelineLog *log)
     if (log->fd >= 0)
         close(log->fd);
     vt_timeline_free(log->timeline);
+    vt_timeline_free(log->adopted);
     g_free(log->path);
     g_free(log);
 }

@@ -10,6 +10,10 @@
 
 typedef struct _VtTimelineLog VtTimelineLog;
 
+/* Under this key (vt_domain_set_data) hangs the log of the migration that a domain is in, or last arrived by: what
+ * concerns its legs is noted there by whoever sees it. */
+#define VT_TIMELINE_LOG_KEY "timeline-log"
+
 /**
  * vt_timeline_log_open - begin, or after a restart go on with, the file of one migration
  * @log_dir:   the driver's log directory

@@ -229,10 +229,27 @@ vt_timeline_parse(const char *text, GError **error)
     return g_steal_pointer(&timeline);
 }
 
+gboolean
+vt_timeline_has(const VtTimeline *timeline, const VtTimelineEntry *entry)
+{
+    for (guint i = 0; i < timeline->entries->len; i++) {
+        const VtTimelineEntry *there = g_ptr_array_index(timeline->entries, i);
+
+        if (there->t_us == entry->t_us && there->side == entry->side && there->what == entry->what &&
+            g_strcmp0(there->team, entry->team) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 void
 vt_timeline_merge(VtTimeline *timeline, const VtTimeline *other)
 {
-    for (guint i = 0; i < other->entries->len; i++)
-        vt_timeline_add(timeline, g_ptr_array_index(other->entries, i));
+    for (guint i = 0; i < other->entries->len; i++) {
+        const VtTimelineEntry *entry = g_ptr_array_index(other->entries, i);
+
+        if (!vt_timeline_has(timeline, entry))
+            vt_timeline_add(timeline, entry);
+    }
     timeline_sort(timeline);
 }

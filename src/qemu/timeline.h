@@ -86,7 +86,10 @@ char *vt_timeline_entry_line(const VtTimelineEntry *entry);
  */
 VtTimeline *vt_timeline_parse(const char *text, GError **error);
 
-/** Add copies of the entries of @other, keeping the order by time. */
+/** TRUE when the same moment of the same side is there already: it came over in a cookie, too. */
+gboolean vt_timeline_has(const VtTimeline *timeline, const VtTimelineEntry *entry);
+
+/** Add copies of the entries of @other that are not there yet, keeping the order by time. */
 void vt_timeline_merge(VtTimeline *timeline, const VtTimeline *other);
 
 const char *vt_timeline_side_name(VtTimelineSide side);
