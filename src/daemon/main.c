@@ -10,6 +10,9 @@
 
 #include "daemon/listen.h"
 #include "daemon/server.h"
+#include "datapath/handover.h"
+#include "qemu/mig-phase.h"
+#include "rpc/call.h"
 #include "rpc/proto-aux.h"
 #include "util/file.h"
 #include "util/i18n.h"
@@ -54,7 +57,7 @@ main_parse(MainOptions *options, int argc, char **argv, GError **error)
         { "timeout", 't', 0, G_OPTION_ARG_INT, &options->timeout_s,
           "End after N seconds without clients and running guests", "N" },
         { "print-tables", 0, 0, G_OPTION_ARG_NONE, &options->print_tables,
-          "Print the procedures that are served, as Markdown", NULL },
+          "Print procedures, phases and handover as Markdown", NULL },
         { "version", 'V', 0, G_OPTION_ARG_NONE, &options->version, "Print the version", NULL },
         { NULL },
     };
@@ -160,6 +163,7 @@ main_close(MainState *state)
 {
     vt_server_free(state->server);
     vt_driver_free(state->driver);
+    vt_call_drop_all();
     vt_file_flush_async();
     if (state->pid_path != NULL)
         vt_file_pid_unlock(state->pid_path, &state->pid_fd);
@@ -233,9 +237,20 @@ main_run(MainState *state)
 static int
 main_print_tables(void)
 {
-    g_autofree char *text = vt_proto_programs_to_markdown();
+    const struct {
+        const char *title;
+        char *(*print)(void);
+    } tables[] = {
+        { "Procedures", vt_proto_programs_to_markdown },
+        { "Phases of a migration", vt_mig_phase_to_markdown },
+        { "Handover", vt_handover_to_markdown },
+    };
 
-    g_print("%s", text);
+    for (guint i = 0; i < G_N_ELEMENTS(tables); i++) {
+        g_autofree char *text = tables[i].print();
+
+        g_print("%s# %s\n\n%s", i > 0 ? "\n" : "", tables[i].title, text);
+    }
     return EXIT_SUCCESS;
 }
 

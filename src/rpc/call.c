@@ -15,7 +15,11 @@ struct _VtCall {
     VtMessageHeader header;
     gpointer args;
     GArray *fds;
+    GList link; /* in call_all */
 };
+
+/* Every call that is not answered yet, for vt_call_drop_all(). */
+static GQueue call_all = G_QUEUE_INIT;
 
 VtCall *
 vt_call_new(VtConn *conn, const VtProcedure *procedure, const VtMessageHeader *header, gpointer args,
@@ -28,6 +32,8 @@ vt_call_new(VtConn *conn, const VtProcedure *procedure, const VtMessageHeader *h
     call->header = *header;
     call->args = args;
     call->fds = fds;
+    call->link.data = call;
+    g_queue_push_tail_link(&call_all, &call->link);
     vt_conn_call_begun(conn);
     return call;
 }
@@ -37,6 +43,7 @@ call_free(VtCall *call)
 {
     VtConn *conn = call->conn;
 
+    g_queue_unlink(&call_all, &call->link);
     vt_xdr_type_clear(call->procedure->args, call->args);
     g_free(call->args);
     if (call->fds != NULL) {
@@ -47,6 +54,15 @@ call_free(VtCall *call)
     g_free(call);
     vt_conn_call_ended(conn);
     vt_conn_unref(conn);
+}
+
+void
+vt_call_drop_all(void)
+{
+    VtCall *call;
+
+    while ((call = g_queue_peek_head(&call_all)) != NULL)
+        call_free(call);
 }
 
 gpointer

@@ -53,6 +53,9 @@ typedef struct {
 VtCall *vt_call_new(VtConn *conn, const VtProcedure *procedure, const VtMessageHeader *header, gpointer args,
                     GArray *fds);
 
+/** Free what will never be answered: the daemon ends, and the driver, which owed the answers, is gone already. */
+void vt_call_drop_all(void);
+
 gpointer vt_call_args(const VtCall *call);
 VtConn *vt_call_conn(const VtCall *call);
 VtDriver *vt_call_driver(const VtCall *call);
