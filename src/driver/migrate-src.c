@@ -256,7 +256,9 @@ migrate_begin_has_job(gpointer user, const GError *error)
     g_autoptr(VtMigCookie) cookie = NULL;
     VtMigrateReply reply = { 0 };
 
-    if (error || !migrate_out_check_state(out->domain, &local)) {
+    if (!error && !out->owner)
+        vt_error_set(&local, VT_ERROR_ABORTED, _("the client of the migration is gone"));
+    if (error || local || !migrate_out_check_state(out->domain, &local)) {
         out->has_job = error == NULL;
         migrate_out_reply(out, NULL, error ? error : local);
         migrate_out_end(out, VT_JOB_TYPE_FAILED);
@@ -304,7 +306,10 @@ vt_migrate_begin(VtDriver *driver, VtDomain *domain, const VtTypedParams *params
     VtMigSrcPhase next;
     VtUuid id;
 
-    if (parsed && out)
+    if (parsed && out && out->phase == VT_MIG_SRC_NONE)
+        vt_error_set(&error, VT_ERROR_OPERATION_INVALID,
+                     _("another migration of domain '%s' is waiting to begin"), vt_domain_name(domain));
+    else if (parsed && out)
         vt_mig_phase_src_call(out->phase, VT_MIG_CALL_BEGIN, &next, &error);
     if (!parsed || error || !migrate_begin_check(domain, parsed, &error)) {
         done(user, NULL, error);
@@ -748,6 +753,9 @@ vt_migrate_confirm(VtDriver *driver, VtDomain *domain, const VtTypedParams *para
     if (parsed && !out)
         vt_error_set(&error, VT_ERROR_OPERATION_INVALID, _("domain '%s' has no migration to confirm"),
                      vt_domain_name(domain));
+    else if (parsed && out->done)
+        vt_error_set(&error, VT_ERROR_OPERATION_INVALID,
+                     _("another call of the migration of '%s' is being served"), vt_domain_name(domain));
     else if (parsed)
         vt_mig_phase_src_call(out->phase, call, &next, &error);
     if (error) {

@@ -45,9 +45,8 @@ G_STATIC_ASSERT(G_N_ELEMENTS(mig_cleanup_words) == VT_MIG_CLEANUP_COUNT);
 static const VtMigPhaseRow mig_src_rows[] = {
     [VT_MIG_SRC_NONE] = { .name = "none",
                           .guest = "as it was",
-                          .calls = { { .call = VT_MIG_CALL_BEGIN, .next = VT_MIG_SRC_BEGUN },
-                                     { .call = VT_MIG_CALL_PERFORM, .next = VT_MIG_SRC_PERFORM } },
-                          .n_calls = 2,
+                          .calls = { { .call = VT_MIG_CALL_BEGIN, .next = VT_MIG_SRC_BEGUN } },
+                          .n_calls = 1,
                           .done = -1,
                           .failed = -1,
                           .client_gone = VT_MIG_CLEANUP_NOTHING,
