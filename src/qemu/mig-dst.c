@@ -25,6 +25,7 @@ struct _VtMigDst {
     gpointer done_user;
     char *uri;
     char *error_desc;
+    char *gone; /* (nullable) QEMU is: why */
     VtMigStatus status;
     guint poll_timer;
     gboolean polling;
@@ -151,6 +152,11 @@ dst_step_await(VtSeq *seq, gpointer data, GError **error)
     VtMigDst *dst = data;
 
     mig_dst_begin_step(dst);
+    /* It may go while the journal is written. */
+    if (dst->gone) {
+        vt_error_set(error, VT_ERROR_OPERATION_FAILED, "%s", dst->gone);
+        return VT_STEP_FAILED;
+    }
     if (dst->status == VT_MIG_STATUS_COMPLETED)
         return VT_STEP_DONE;
     dst->poll_timer = g_timeout_add(MIG_DST_POLL_MS, mig_dst_poll, dst);
@@ -248,6 +254,7 @@ vt_mig_dst_free(VtMigDst *dst)
     vt_mig_calls_free(dst->calls);
     g_free(dst->uri);
     g_free(dst->error_desc);
+    g_free(dst->gone);
     g_free(dst);
 }
 
@@ -297,6 +304,8 @@ vt_mig_dst_event(VtMigDst *dst, const VtQmpEvent *event)
 void
 vt_mig_dst_gone(VtMigDst *dst, const char *why)
 {
+    g_free(dst->gone);
+    dst->gone = g_strdup(why);
     vt_mig_calls_forget(dst->calls);
     if (dst->seq && vt_seq_is_waiting(dst->seq))
         vt_seq_step_failed(dst->seq, g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED, "%s", why));

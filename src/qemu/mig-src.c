@@ -27,7 +27,6 @@
 #include "qemu/mig-src.h"
 
 #include <string.h>
-
 #include "qemu/qmp-event.h"
 #include "util/i18n.h"
 #include "util/json.h"
@@ -44,14 +43,12 @@ typedef void (*MigSrcStatusFunc)(VtMigSrc *src, VtMigStatus status);
 struct _VtMigSrc {
     char *uri;
     VtMigParams params;
-    gboolean has_params;
     VtMigLimits limits;
     guint unplug_timeout_ms, unplug_retries;
     GArray *teams; /* of VtMigSrcTeam, owned strings */
     VtSeqHooks hooks;
     VtMigSrcFuncs funcs;
     gpointer user;
-
     VtMigCalls *calls; /* of the step that waits */
     VtMigCalls *polls; /* query-migrate, whatever the step */
     VtSeq *seq;        /* migrate-out, or a return of its own */
@@ -64,11 +61,10 @@ struct _VtMigSrc {
     gboolean begun;      /* migrate was sent, or may have been */
     gboolean completed;  /* QEMU said so: its primaries are away, the CPUs in postmigrate */
     gboolean cancelling; /* migrate_cancel was sent */
-    gboolean gone;
-    gboolean polling; /* a query is under way */
+    char *gone;          /* (nullable) QEMU is: why */
+    gboolean polling;    /* a query is under way */
     guint poll_timer, unplug_timer;
     guint unplug_asked; /* again */
-    guint team_index;   /* replug: which team is looked at */
     JsonNode *saved;    /* parameters to put back */
 };
 
@@ -109,6 +105,18 @@ mig_src_step_failed(VtMigSrc *src, GError *error)
 {
     src->on_status = NULL;
     vt_seq_step_failed(mig_src_seq(src), error);
+}
+
+/* QEMU may go while the journal is written: a step that only waits would never hear of it. */
+static VtStepResult
+mig_src_await(VtMigSrc *src, MigSrcStatusFunc on_status, GError **error)
+{
+    if (src->gone)
+        return vt_error_set(error, VT_ERROR_OPERATION_FAILED, "%s", src->gone) ? VT_STEP_DONE
+                                                                               : VT_STEP_FAILED;
+    src->on_status = on_status;
+    on_status(src, src->status);
+    return VT_STEP_WAIT;
 }
 
 static VtStepResult
@@ -391,12 +399,11 @@ mig_src_unplug_tick(gpointer user)
     src->unplug_asked++;
     vt_log_info("the guest has not ejected its primary: asking again (%u of %u)", src->unplug_asked,
                 src->unplug_retries);
-    for (guint i = 0; i < src->teams->len; i++) {
-        const char *id = g_array_index(src->teams, VtMigSrcTeam, i).transient;
-
-        vt_mig_calls_ask(src->polls, "device_del", vt_json_node_new(vt_json_object_new("s:id", id, NULL)),
+    for (guint i = 0; i < src->teams->len; i++)
+        vt_mig_calls_ask(src->polls, "device_del",
+                         vt_json_node_new(vt_json_object_new(
+                             "s:id", g_array_index(src->teams, VtMigSrcTeam, i).transient, NULL)),
                          MIG_SRC_ANSWER_MS, NULL, NULL, NULL);
-    }
     src->unplug_timer =
         g_timeout_add(src->unplug_timeout_ms / (src->unplug_retries + 1), mig_src_unplug_tick, src);
     return G_SOURCE_REMOVE;
@@ -434,12 +441,9 @@ step_wait_unplug(VtSeq *seq, gpointer data, GError **error)
 
     mig_src_begin_step(src);
     src->unplug_asked = 0;
-    src->on_status = mig_src_unplug_status;
     mig_src_start_polling(src);
     mig_src_poll(src);
-    if (src->status != VT_MIG_STATUS_NONE)
-        mig_src_unplug_status(src, src->status);
-    return VT_STEP_WAIT;
+    return mig_src_await(src, mig_src_unplug_status, error);
 }
 
 /* ---- migrate-out: stop-cpus, transfer, switchover ---- */
@@ -473,9 +477,7 @@ step_transfer(VtSeq *seq, gpointer data, GError **error)
 
     mig_src_begin_step(src);
     mig_src_phase(src, "transfer");
-    src->on_status = mig_src_transfer_status;
-    mig_src_transfer_status(src, src->status);
-    return VT_STEP_WAIT;
+    return mig_src_await(src, mig_src_transfer_status, error);
 }
 
 static void
@@ -509,8 +511,7 @@ step_switchover(VtSeq *seq, gpointer data, GError **error)
         return mig_src_ask(src, "migrate-continue",
                            vt_json_node_new(vt_json_object_new("s:state", "pre-switchover", NULL)),
                            mig_src_continued, error);
-    mig_src_switchover_status(src, src->status);
-    return VT_STEP_WAIT;
+    return mig_src_await(src, mig_src_switchover_status, error);
 }
 
 /* ---- migrate-return ---- */
@@ -552,13 +553,12 @@ mig_src_got_run_state(gpointer user, JsonNode *result, const GError *error)
     VtMigSrc *src = user;
     g_autoptr(GError) local = NULL;
 
-    if (error) {
+    if (error)
         mig_src_step_failed(src, g_error_copy(error));
-    } else if (vt_json_bool_or(result, "running", FALSE) || !src->funcs.should_run(src->user)) {
+    else if (vt_json_bool_or(result, "running", FALSE) || !src->funcs.should_run(src->user))
         mig_src_step_done(src);
-    } else if (mig_src_ask(src, "cont", NULL, mig_src_answered, &local) != VT_STEP_WAIT) {
+    else if (mig_src_ask(src, "cont", NULL, mig_src_answered, &local) != VT_STEP_WAIT)
         mig_src_step_failed(src, g_steal_pointer(&local));
-    }
 }
 
 static VtStepResult
@@ -586,7 +586,6 @@ mig_src_nowhere_answered(gpointer user, JsonNode *result, const GError *error)
     VtMigSrc *src = user;
 
     if (error) {
-        vt_log_debug("%s", error->message);
         mig_src_step_done(src);
         return;
     }
@@ -629,16 +628,15 @@ mig_src_device_added(gpointer user, JsonNode *result, const GError *error)
         result && json_node_get_value_type(result) == G_TYPE_STRING ? json_node_get_string(result) : "";
     VtMigSrc *src = user;
 
-    if (error) {
+    if (error)
         mig_src_step_failed(src, g_error_copy(error));
-    } else if (*text) {
+    else if (*text)
         mig_src_step_failed(
             src,
             g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED,
                         _("a primary could not be plugged in again: %s; the guest is on standby"), text));
-    } else {
+    else
         mig_src_step_done(src);
-    }
 }
 
 static void
@@ -821,7 +819,6 @@ vt_mig_src_free(VtMigSrc *src)
     g_clear_handle_id(&src->unplug_timer, g_source_remove);
     for (guint i = 0; i < src->teams->len; i++) {
         VtMigSrcTeam *team = &g_array_index(src->teams, VtMigSrcTeam, i);
-
         g_free(team->persistent);
         g_free(team->transient);
         g_free(team->device);
@@ -829,6 +826,7 @@ vt_mig_src_free(VtMigSrc *src)
     g_array_unref(src->teams);
     g_clear_pointer(&src->saved, json_node_unref);
     g_free(src->error_desc);
+    g_free(src->gone);
     g_free(src->uri);
     g_free(src);
 }
@@ -882,7 +880,8 @@ vt_mig_src_gone(VtMigSrc *src, const char *why)
 {
     VtSeq *seq = mig_src_seq(src);
 
-    src->gone = TRUE;
+    if (!src->gone)
+        src->gone = g_strdup(why);
     vt_mig_calls_forget(src->calls);
     if (seq && vt_seq_is_waiting(seq))
         mig_src_step_failed(src, g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED, "%s", why));
