@@ -116,6 +116,12 @@ vt_lifecycle_undefine(VtDriver *driver, VtDomain *domain, guint flags, GError **
                             _("to keep and to remove something are mutually exclusive"));
     if (!domain->persistent)
         return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("cannot undefine transient domain"));
+    if (vt_job_kind(domain) == VT_JOB_MIGRATION_OUT || vt_job_kind(domain) == VT_JOB_MIGRATION_IN)
+        return vt_error_set(
+            error, VT_ERROR_OPERATION_INVALID,
+            _("domain '%s' is being migrated: undefine it afterwards, or let the migration do it "
+              "('virsh migrate --undefinesource')"),
+            domain->name);
     if (!(flags & UNDEFINE_MANAGED_SAVE) && vt_save_has_managed(driver, domain))
         return vt_error_set(error, VT_ERROR_OPERATION_INVALID,
                             _("Refusing to undefine while domain managed save image exists"));
