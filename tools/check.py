@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What ./check does once the packages and the guest are there: build twice, run every suite, count."""
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -12,13 +13,16 @@ sys.path.insert(0, os.path.join(TOP, 'tools'))
 import lab  # noqa: E402
 import stock  # noqa: E402
 
+SIDE_BY_SIDE = 3  # end-to-end files at a time
+
 
 def say(text):
     print('\n== %s' % text, flush=True)
 
 
-def build(folder, *options):
+def build(folder, *options, compiler=None):
     """Configure (once) and build a folder; False when either fails."""
+    environment = dict(os.environ, CC=compiler) if compiler else None
     steps = []
     if os.path.exists(os.path.join(folder, 'build.ninja')):
         steps.append(['meson', 'configure', folder, *options])
@@ -27,7 +31,7 @@ def build(folder, *options):
     steps.append(['ninja', '-C', folder])
     for argv in steps:
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
-                              check=False)
+                              env=environment, check=False)
         if done.returncode != 0:
             print(done.stdout[-6000:])
             print('not ok: %s' % ' '.join(argv))
@@ -67,27 +71,33 @@ class Count:
             self.add(name, status == 0)
 
 
-def run_suite(folder, count, label, suite, env=None):
-    """Run one meson suite; what failed is printed whole."""
+def run_test(test, folder, env):
+    """Run one test of meson's to its end; its output and its exit status."""
+    environment = dict(os.environ, **test['env'], **(env or {}))
+    try:
+        done = subprocess.run(test['cmd'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              errors='replace', env=environment, cwd=test['workdir'] or folder, check=False,
+                              timeout=max(test['timeout'], 30) * 2)
+        return done.stdout, done.returncode
+    except subprocess.TimeoutExpired as error:
+        return (error.stdout or b'').decode(errors='replace'), 124
+
+
+def run_suite(folder, count, label, suite, env=None, only=None):
+    """Run one meson suite; what failed is printed whole. Files of the suite e2e run side by side: each has its own
+    hosts in its own namespaces, and waits more than it works."""
     listed = subprocess.run(['meson', 'introspect', '--tests', folder], stdout=subprocess.PIPE, text=True, check=True)
+    tests = [t for t in json.loads(listed.stdout) if any(s.split(':')[-1] == suite for s in t['suite'])]
+    tests = [t for t in tests if only is None or t['name'] in only]
     started = time.monotonic()
     before = count.passed + count.failed
-    for test in json.loads(listed.stdout):
-        if not any(s.split(':')[-1] == suite for s in test['suite']):
-            continue
-        environment = dict(os.environ, **test['env'], **(env or {}))
-        try:
-            done = subprocess.run(test['cmd'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                  errors='replace', env=environment, cwd=test['workdir'] or folder, check=False,
-                                  timeout=max(test['timeout'], 30) * 2)
-            text, status = done.stdout, done.returncode
-        except subprocess.TimeoutExpired as error:
-            text, status = (error.stdout or b'').decode(errors='replace'), 124
-        name = '%s %s' % (label, test['name'])
-        failed = count.failed
-        count.take_tap(name, text if test['protocol'] == 'tap' else '', status)
-        if count.failed > failed:
-            print(text[-12000:])
+    with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE if suite == 'e2e' else 1) as pool:
+        for test, result in [(t, pool.submit(run_test, t, folder, env)) for t in tests]:
+            text, status = result.result()
+            failed = count.failed
+            count.take_tap('%s %s' % (label, test['name']), text if test['protocol'] == 'tap' else '', status)
+            if count.failed > failed:
+                print(text[-12000:])
     print('%s %s: %d cases, %.0f s' % (label, suite, count.passed + count.failed - before,
                                        time.monotonic() - started), flush=True)
 
@@ -110,11 +120,14 @@ def main():
         suites = [s for s in suites if s in known] + sorted(known - set(suites) - {'fuzz'})
         suites = [s for s in suites if not only or s in only]
         for suite in suites:
+            # The end-to-end tests run once, and under the sanitizers unless that round is left out.
+            if suite == 'e2e' and not quick:
+                continue
             say('tests: ' + suite)
             run_suite('build', count, 'plain', suite)
         if not quick and stock.available() and 'e2e' in suites:
             say('the same life on stock libvirtd')
-            run_suite('build', count, 'stock', 'e2e', {'VT_E2E_STOCK': '1'})
+            run_suite('build', count, 'stock', 'e2e', {'VT_E2E_STOCK': '1'}, ('life', 'migrate'))
     if not quick:
         say('build with AddressSanitizer and UBSan, and with fault injection')
         sanitized = build('build-asan', '-Dwerror=true', '-Db_sanitize=address,undefined', '-Db_lundef=false',
@@ -122,10 +135,17 @@ def main():
         count.add('build with sanitizers', sanitized)
         if sanitized:
             for suite in suites:
-                if suite == 'lint':
-                    continue
+                if suite in ('lint', 'qemu'):
+                    continue  # nothing of ours is compiled into what they run
                 say('tests under the sanitizers: ' + suite)
                 run_suite('build-asan', count, 'asan', suite)
+        say('build with libFuzzer')
+        fuzzed = build('build-fuzz', '-Dfuzzers=true', '-De2e=false', '-Db_sanitize=address,undefined',
+                       '-Db_lundef=false', compiler='clang-14')
+        count.add('build with libFuzzer', fuzzed)
+        if fuzzed and not only:
+            say('every parser fuzzed for a fixed number of runs')
+            run_suite('build-fuzz', count, 'fuzz', 'fuzz')
     print('\n%.1f minutes' % ((time.monotonic() - started) / 60))
     for name in count.bad:
         print('failed: ' + name)
