@@ -61,14 +61,15 @@ typedef struct {
     gboolean caused; /* the journal is ours */
     VtFd fd;
     VtMigSrc *src;
-    GArray *teams; /* of VtMigSrcTeam */
-    VtSeq *seq;    /* NULL: over */
+    struct SaveCall *src_call; /* what @src is to end; it tells nobody when it is freed */
+    GArray *teams;             /* of VtMigSrcTeam */
+    VtSeq *seq;                /* NULL: over */
     VtDoneFunc done;
     gpointer user;
 } SaveRun;
 
 /* An answer that belongs to one step, and is dropped when that is over. */
-typedef struct {
+typedef struct SaveCall {
     SaveRun *run;
     const char *step;
     VtSeqDirection direction;
@@ -436,6 +437,7 @@ save_written(gpointer user, const GError *error)
     SaveRun *run = call->run;
     g_autoptr(GError) told = error ? g_error_copy(error) : NULL;
 
+    run->src_call = NULL;
     run->moved = !error;
     if (told && told->code != VT_ERROR_ABORTED)
         g_prefix_error(&told, _("domain '%s' could not be saved to '%s': "), run->domain->name, run->path);
@@ -450,8 +452,16 @@ save_write_guest(VtSeq *seq, gpointer data, GError **error)
     save_make_src(run);
     if (run->ran)
         vt_domain_expect_pause(run->domain, PAUSED_SAVE);
-    vt_mig_src_run(run->src, save_written, save_call_new(run));
+    run->src_call = save_call_new(run);
+    vt_mig_src_run(run->src, save_written, run->src_call);
     return VT_STEP_WAIT;
+}
+
+static void
+save_returned(gpointer user, const GError *error)
+{
+    ((SaveCall *)user)->run->src_call = NULL;
+    save_call_done(user, error);
 }
 
 /* A write that failed has been undone by itself. */
@@ -462,7 +472,8 @@ save_write_guest_undo(VtSeq *seq, gpointer data, GError **error)
 
     if (!run->moved || run->domain->qemu_gone)
         return VT_STEP_DONE;
-    vt_mig_src_return(run->src, save_call_done, save_call_new(run));
+    run->src_call = save_call_new(run);
+    vt_mig_src_return(run->src, save_returned, run->src_call);
     return VT_STEP_WAIT;
 }
 
@@ -683,6 +694,7 @@ vt_save_abandon(VtDomain *domain)
         return;
     vt_seq_free(g_steal_pointer(&run->seq));
     g_clear_pointer(&run->src, vt_mig_src_free);
+    g_clear_pointer(&run->src_call, save_call_free);
     vt_domain_set_data(domain, SAVE_KEY, NULL, NULL);
     vt_domain_remove_qmp_listener(domain, &save_listener, run);
     save_run_unref(run);
