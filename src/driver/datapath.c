@@ -338,6 +338,18 @@ datapath_look(gpointer user)
     return G_SOURCE_CONTINUE;
 }
 
+/* Where the counter stands before the guest has had time to speak: a frame that comes later is a sign. */
+static void
+datapath_look_first(DatapathTeam *team)
+{
+    VtLifeSigns signs;
+
+    if (team->busy || team->has_frames || !team->backend.funcs->look(team->backend.state, &signs))
+        return;
+    team->has_frames = TRUE;
+    team->frames = signs.frames;
+}
+
 static gboolean
 datapath_tick(gpointer user)
 {
@@ -362,6 +374,7 @@ datapath_set_timers(DatapathTeam *team)
         team->has_frames = FALSE;
     } else if (!team->look && team->backend.funcs && team->backend.funcs->look) {
         team->look = g_timeout_add(DATAPATH_LOOK_MS, datapath_look, team);
+        datapath_look_first(team);
     }
 }
 
