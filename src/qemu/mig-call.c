@@ -55,9 +55,13 @@ static void
 mig_call_replied(gpointer user, JsonNode *result, const GError *error)
 {
     MigCall *call = user;
+    g_autoptr(GError) lost = NULL;
 
+    /* Of a migration, "aborted" says that somebody cancelled it; a lost monitor is a failure. */
+    if (g_error_matches(error, VT_ERROR, VT_ERROR_ABORTED))
+        lost = g_error_new_literal(VT_ERROR, VT_ERROR_OPERATION_FAILED, error->message);
     if (!call->calls->freed && call->epoch == call->calls->epoch && call->reply)
-        call->reply(call->user, result, error);
+        call->reply(call->user, result, lost ? lost : error);
     mig_calls_unref(call->calls);
     g_free(call);
 }

@@ -34,7 +34,7 @@ void vt_mig_calls_forget(VtMigCalls *calls);
  * @command:    QAPI name
  * @args:       (nullable) (transfer full) an object
  * @timeout_ms: 0: no limit
- * @reply:      (nullable) told the answer unless it is dropped
+ * @reply:      (nullable) told the answer unless it is dropped; a lost monitor is OPERATION_FAILED, not ABORTED
  * @user:       for @reply
  * @error:      (out) OPERATION_FAILED: the monitor is not connected; @reply will not be told
  */

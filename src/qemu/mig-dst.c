@@ -297,7 +297,12 @@ vt_mig_dst_event(VtMigDst *dst, const VtQmpEvent *event)
 {
     VtQmpEventInfo info;
 
-    if (vt_qmp_event_decode(event, &info) == VT_QMP_EVENT_MIGRATION)
+    if (vt_qmp_event_decode(event, &info) != VT_QMP_EVENT_MIGRATION)
+        return;
+    /* The event does not say why; the answer, or QEMU's end, does. */
+    if (vt_mig_status_parse(info.status) == VT_MIG_STATUS_FAILED && dst->poll_timer)
+        mig_dst_poll(dst);
+    else
         mig_dst_status(dst, vt_mig_status_parse(info.status));
 }
 

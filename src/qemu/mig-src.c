@@ -318,17 +318,15 @@ static VtStepResult
 step_migrate(VtSeq *seq, gpointer data, GError **error)
 {
     VtMigSrc *src = data;
-    VtStepResult result;
 
     mig_src_begin_step(src);
     src->status = VT_MIG_STATUS_NONE;
     src->completed = FALSE;
     src->cancelling = FALSE;
     g_clear_pointer(&src->error_desc, g_free);
-    result = mig_src_ask(src, "migrate", vt_json_node_new(vt_json_object_new("s:uri", src->uri, NULL)),
-                         mig_src_answered, error);
-    src->begun = result == VT_STEP_WAIT;
-    return result;
+    src->begun = mig_src_ask(src, "migrate", vt_json_node_new(vt_json_object_new("s:uri", src->uri, NULL)),
+                             mig_src_answered, error) == VT_STEP_WAIT;
+    return src->begun ? VT_STEP_WAIT : VT_STEP_FAILED;
 }
 
 static void
@@ -772,11 +770,9 @@ mig_src_copy_teams(VtMigSrc *src, const VtMigSrcParams *params)
 {
     src->teams = g_array_new(FALSE, TRUE, sizeof(VtMigSrcTeam));
     for (gsize i = 0; i < params->n_teams; i++) {
-        const VtMigSrcTeam team = {
-            .persistent = g_strdup(params->teams[i].persistent),
-            .transient = g_strdup(params->teams[i].transient),
-            .device = g_strdup(params->teams[i].device),
-        };
+        const VtMigSrcTeam *from = &params->teams[i];
+        const VtMigSrcTeam team = { g_strdup(from->persistent), g_strdup(from->transient),
+                                    g_strdup(from->device) };
 
         g_array_append_val(src->teams, team);
     }
@@ -834,15 +830,19 @@ vt_mig_src_free(VtMigSrc *src)
 static void
 mig_src_ended(VtSeq *seq, gpointer data, const GError *error)
 {
+    g_autoptr(GError) gone = NULL;
     VtMigSrc *src = data;
 
+    /* All was sent before it went: that is no failure. A guest that was to run here is lost. */
+    if (!error && src->gone && vt_seq_table(seq) == &mig_src_return_table)
+        vt_error_set(&gone, VT_ERROR_OPERATION_FAILED, "%s", src->gone);
     src->seq = NULL;
     mig_src_begin_step(src);
     mig_src_stop_polling(src);
     /* The last numbers, for whoever asks later: nobody waits for them. */
     if (!error && src->completed)
         mig_src_poll(src);
-    src->done(src->done_user, error);
+    src->done(src->done_user, error ? error : gone);
 }
 
 static void
