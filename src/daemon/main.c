@@ -11,7 +11,9 @@
 #include "daemon/listen.h"
 #include "daemon/server.h"
 #include "datapath/handover.h"
+#include "qemu/mig-dst.h"
 #include "qemu/mig-phase.h"
+#include "qemu/mig-src.h"
 #include "rpc/call.h"
 #include "rpc/proto-aux.h"
 #include "util/file.h"
@@ -234,6 +236,28 @@ main_run(MainState *state)
             g_source_remove(sources[i]);
 }
 
+static char *
+main_steps_to_markdown(void)
+{
+    const struct {
+        const char *what;
+        const VtSeqTable *table;
+    } rows[] = {
+        { "the source sends", vt_mig_src_out_table() },
+        { "the guest runs at the source again", vt_mig_src_return_table() },
+        { "the destination listens", vt_mig_dst_listen_table() },
+        { "the destination takes the guest", vt_mig_dst_await_table() },
+    };
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *steps = vt_seq_table_to_markdown(rows[i].table);
+
+        g_string_append_printf(text, "### %s: %s\n\n%s\n", rows[i].table->name, rows[i].what, steps);
+    }
+    return g_string_free(text, FALSE);
+}
+
 static int
 main_print_tables(void)
 {
@@ -243,6 +267,7 @@ main_print_tables(void)
     } tables[] = {
         { "Procedures", vt_proto_programs_to_markdown },
         { "Phases of a migration", vt_mig_phase_to_markdown },
+        { "Steps of a migration", main_steps_to_markdown },
         { "Handover", vt_handover_to_markdown },
     };
 
