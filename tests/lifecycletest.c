@@ -339,6 +339,9 @@ test_destroy_beside_a_migration(void)
     g_assert_no_error(job.error);
     error = lifetest_flags_call(&host, vt_lifecycle_reset, domain, 0);
     g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_INVALID);
+    g_clear_error(&error);
+    g_assert_false(vt_lifecycle_undefine(host.driver, domain, 0, &error));
+    g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_INVALID);
     g_assert_no_error(lifetest_call(&host, vt_lifecycle_suspend, domain));
     lifetest_state(domain, VT_DOMAIN_PAUSED, 2);
     g_assert_no_error(lifetest_flags_call(&host, vt_lifecycle_destroy, domain, 0));
