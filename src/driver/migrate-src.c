@@ -622,6 +622,11 @@ migrate_returned(gpointer user, const GError *error)
                     vt_domain_name(out->domain));
     out->recovered = NULL;
     out->refs++;
+    if (recovered && !error) {
+        /* What QEMU said while no daemon was there is lost: look for the primary as after an arrival. */
+        vt_datapath_event(out->domain, NULL, VT_HANDOVER_PRIMARY_GONE, NULL, NULL);
+        vt_datapath_event(out->domain, NULL, VT_HANDOVER_GUEST_ARRIVES, NULL, NULL);
+    }
     migrate_out_set_phase(out, VT_MIG_SRC_NONE);
     if (error) {
         migrate_out_reply(out, NULL, error);

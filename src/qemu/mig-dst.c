@@ -70,6 +70,18 @@ dst_step_capabilities(VtSeq *seq, gpointer data, GError **error)
                        error);
 }
 
+/* QEMU's message does not say where. */
+static void
+mig_dst_listened(gpointer user, JsonNode *result, const GError *error)
+{
+    VtMigDst *dst = user;
+    g_autoptr(GError) local = error ? g_error_copy(error) : NULL;
+
+    if (local)
+        g_prefix_error(&local, _("the migration cannot be listened for on '%s': "), dst->uri);
+    mig_dst_answered(user, result, local);
+}
+
 static VtStepResult
 dst_step_listen(VtSeq *seq, gpointer data, GError **error)
 {
@@ -77,7 +89,7 @@ dst_step_listen(VtSeq *seq, gpointer data, GError **error)
 
     mig_dst_begin_step(dst);
     return mig_dst_ask(dst, "migrate-incoming", vt_json_node_new(vt_json_object_new("s:uri", dst->uri, NULL)),
-                       mig_dst_answered, error);
+                       mig_dst_listened, error);
 }
 
 /* No undos: whoever lets QEMU listen ends that QEMU when it fails. */

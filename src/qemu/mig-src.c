@@ -376,7 +376,7 @@ mig_src_unplug_timed_out(VtMigSrc *src)
                         "timeout", src->user);
     mig_src_step_failed(
         src,
-        g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED,
+        g_error_new(VT_ERROR, VT_ERROR_TIMEOUT,
                     _("the guest did not eject its primary network device within %u s, so the migration was "
                       "cancelled and the guest runs on here: %s%s; a guest needs its driver of PCI hotplug "
                       "and must run to eject it"),
