@@ -83,7 +83,7 @@ def migrate(lab, serial, source, to):
     virsh(source, 'migrate', '--live', '--verbose', '--persistent', NAME, to.uri)
     wall = time.monotonic() - started
     serial.wait(r'VT: links.*primary:\w+:up', 60, mark)
-    time.sleep(2)
+    time.sleep(3)
     result = probe.stop()
     show('virsh took %.2f s' % wall)
     result['timeline'] = max(timelines(source) - before, key=os.path.getmtime, default=None)
@@ -110,7 +110,7 @@ def main():
         virsh(a, 'start', NAME)
         serial = vt.Serial(os.path.join(lab.dir, NAME + '.serial'))
         serial.wait('VT: ready', 90)
-        serial.wait(r'VT: links.*primary:\w+:up', 60)
+        serial.wait(r'VT: links \w+:master:\w+:up.*primary:\w+:up', 60)
         lab.wait_ping()
         virsh(a, 'list')
         virsh(a, 'domiflist', NAME)
