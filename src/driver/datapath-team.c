@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * An event goes to the handover; where that wants another feed than the one in force, a thread makes it so, in three
+ * parts: the back end reads and notes what it will change (thread), the note goes to the disk (only when it grew), the
+ * back end applies (thread). What is wanted while that goes on is done next, and only the newest of it.
+ */
+#define VT_LOG_DOMAIN "virtteam-driver-datapath"
+
+#include "driver/datapath-team.h"
+
+#include "driver/job.h"
+#include "util/log.h"
+
+#define DATAPATH_TEAM_LOOK_MS 20
+#define DATAPATH_TEAM_UNSURE  50 /* one look of so many when nothing has been seen for a long time */
+
+typedef struct {
+    VtDoneFunc done;
+    gpointer user;
+} DatapathTeamWaiter;
+
+static void datapath_team_drive(VtDatapathTeam *team);
+
+VtDatapathTeam *
+vt_datapath_team_new(const VtDatapathTeamFuncs *funcs, gpointer owner, const char *domain, const char *alias,
+                     const char *transient)
+{
+    VtDatapathTeam *team = g_new0(VtDatapathTeam, 1);
+
+    team->funcs = funcs;
+    team->owner = owner;
+    team->domain = g_strdup(domain);
+    team->team = g_strdup(alias);
+    team->transient = g_strdup(transient);
+    team->waiters = g_array_new(FALSE, FALSE, sizeof(DatapathTeamWaiter));
+    vt_handover_init(&team->handover, &vt_handover_params_default);
+    return team;
+}
+
+void
+vt_datapath_team_free(gpointer data)
+{
+    VtDatapathTeam *team = data;
+
+    g_clear_handle_id(&team->tick, g_source_remove);
+    g_clear_handle_id(&team->look, g_source_remove);
+    if (team->backend.funcs)
+        team->backend.funcs->free(team->backend.state);
+    g_array_unref(team->waiters);
+    g_free(team->domain);
+    g_free(team->team);
+    g_free(team->transient);
+    g_free(team->why);
+    g_free(team->error);
+    g_free(team);
+}
+
+/* ---- making it so ---- */
+
+static void
+datapath_team_tell_waiters(VtDatapathTeam *team)
+{
+    g_autoptr(GArray) waiters = g_steal_pointer(&team->waiters);
+
+    team->waiters = g_array_new(FALSE, FALSE, sizeof(DatapathTeamWaiter));
+    for (guint i = 0; i < waiters->len; i++) {
+        const DatapathTeamWaiter *waiter = &g_array_index(waiters, DatapathTeamWaiter, i);
+
+        waiter->done(waiter->user, NULL);
+    }
+}
+
+static void
+datapath_team_applied(VtDatapathTeam *team, const GError *error)
+{
+    const VtDatapathTeamFuncs *funcs = team->funcs;
+    gpointer owner = team->owner;
+
+    team->busy = FALSE;
+    g_clear_pointer(&team->error, g_free);
+    if (error) {
+        team->error = g_strdup(error->message);
+        vt_log_warning("domain '%s', team '%s': the host cannot be set to feed '%s': %s", team->domain,
+                       team->team, vt_feed_name(team->applying), error->message);
+    } else {
+        team->funcs->note(team->owner, VT_TIMELINE_DATAPATH, team->team, vt_feed_name(team->applying));
+        vt_log_debug("dom=%s team=%s feed=%s", team->domain, team->team, vt_feed_name(team->applying));
+    }
+    /* Also after a failure: trying the same again would fail again, and the next event wants something else. */
+    team->in_force = team->applying;
+    datapath_team_drive(team);
+    if (team->in_force != VT_FEED_RELEASED)
+        funcs->save_state(owner);
+    funcs->unref(owner);
+}
+
+static void
+datapath_team_apply_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    VtDatapathTeam *team = data;
+    GError *error = NULL;
+
+    if (team->backend.funcs->apply(team->backend.state, team->applying, &error))
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, error);
+}
+
+static void
+datapath_team_apply_done(GObject *source, GAsyncResult *result, gpointer user)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_task_propagate_boolean(G_TASK(result), &error);
+    datapath_team_applied(user, error);
+}
+
+static void
+datapath_team_apply(VtDatapathTeam *team)
+{
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, datapath_team_apply_done, team);
+
+    g_task_set_task_data(task, team, NULL);
+    g_task_run_in_thread(task, datapath_team_apply_thread);
+}
+
+static void
+datapath_team_on_disk(gpointer user, const GError *error)
+{
+    VtDatapathTeam *team = user;
+
+    /* What is not on disk could not be taken back after a crash: then rather leave the host alone. */
+    if (error)
+        datapath_team_applied(team, error);
+    else
+        datapath_team_apply(team);
+}
+
+static void
+datapath_team_prepare_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    VtDatapathTeam *team = data;
+    GError *error = NULL;
+
+    if (team->backend.funcs->prepare(team->backend.state, team->applying, &team->noted, &error))
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, error);
+}
+
+static void
+datapath_team_prepare_done(GObject *source, GAsyncResult *result, gpointer user)
+{
+    VtDatapathTeam *team = user;
+    g_autoptr(GError) error = NULL;
+
+    if (!g_task_propagate_boolean(G_TASK(result), &error))
+        datapath_team_applied(team, error);
+    else if (team->noted)
+        team->funcs->save(team->owner, datapath_team_on_disk, team);
+    else
+        datapath_team_apply(team);
+}
+
+static void
+datapath_team_drive(VtDatapathTeam *team)
+{
+    g_autoptr(GTask) task = NULL;
+
+    if (team->busy)
+        return;
+    if (!team->backend.funcs || team->in_force == team->wanted) {
+        datapath_team_tell_waiters(team);
+        return;
+    }
+    team->busy = TRUE;
+    team->noted = FALSE;
+    team->applying = team->wanted;
+    team->funcs->ref(team->owner);
+    task = g_task_new(NULL, NULL, datapath_team_prepare_done, team);
+    g_task_set_task_data(task, team, NULL);
+    g_task_run_in_thread(task, datapath_team_prepare_thread);
+}
+
+/* ---- events ---- */
+
+static gboolean
+datapath_team_look(gpointer user)
+{
+    VtDatapathTeam *team = user;
+    VtLifeSigns signs;
+
+    if (team->handover.state == VT_HANDOVER_UNSURE && ++team->looks % DATAPATH_TEAM_UNSURE != 0)
+        return G_SOURCE_CONTINUE;
+    /* The handle of the back end belongs to the thread while one works. */
+    if (team->busy || !team->backend.funcs->look || !team->backend.funcs->look(team->backend.state, &signs))
+        return G_SOURCE_CONTINUE;
+    if (!team->has_frames) {
+        team->has_frames = TRUE;
+        team->frames = signs.frames;
+    }
+    if (signs.frames > team->frames) {
+        team->frames = signs.frames;
+        vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_SPEAKS);
+    } else if (signs.stirs) {
+        vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_STIRS);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+/* Where the counter stands before the guest has had time to speak: a frame that comes later is a sign. */
+static void
+datapath_team_look_first(VtDatapathTeam *team)
+{
+    VtLifeSigns signs;
+
+    if (team->busy || team->has_frames || !team->backend.funcs->look(team->backend.state, &signs))
+        return;
+    team->has_frames = TRUE;
+    team->frames = signs.frames;
+}
+
+static gboolean
+datapath_team_tick(gpointer user)
+{
+    VtDatapathTeam *team = user;
+
+    team->tick = 0;
+    vt_datapath_team_tell(team, VT_HANDOVER_TICK);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+datapath_team_set_timers(VtDatapathTeam *team)
+{
+    gint64 now_ms = g_get_monotonic_time() / 1000;
+
+    g_clear_handle_id(&team->tick, g_source_remove);
+    if (team->handover.deadline_ms >= 0)
+        team->tick =
+            g_timeout_add((guint)MAX(team->handover.deadline_ms - now_ms, 0) + 1, datapath_team_tick, team);
+    if (!vt_handover_wants_signs(&team->handover)) {
+        g_clear_handle_id(&team->look, g_source_remove);
+        team->has_frames = FALSE;
+    } else if (!team->look && team->backend.funcs && team->backend.funcs->look) {
+        team->look = g_timeout_add(DATAPATH_TEAM_LOOK_MS, datapath_team_look, team);
+        datapath_team_look_first(team);
+    }
+}
+
+static void
+datapath_team_report(const VtDatapathTeam *team, VtHandoverReport report)
+{
+    const char *name = team->domain;
+
+    switch (report) {
+    case VT_HANDOVER_NOTHING_TO_REPORT:
+        break;
+    case VT_HANDOVER_NO_LIFE:
+        vt_log_warning(
+            "domain '%s', team '%s': the primary '%s' was plugged, but the guest shows no sign of using "
+            "it; both legs stay fed. Has it a driver for the device?",
+            name, team->team, team->transient);
+        break;
+    case VT_HANDOVER_TOOK_OVER:
+        vt_log_info("domain '%s', team '%s': the guest has its primary '%s'", name, team->team,
+                    team->transient);
+        break;
+    case VT_HANDOVER_FELL_BACK:
+        vt_log_info("domain '%s', team '%s': the guest is on standby", name, team->team);
+        break;
+    }
+}
+
+void
+vt_datapath_team_tell(VtDatapathTeam *team, VtHandoverEvent event)
+{
+    VtHandoverOutcome outcome;
+
+    if (!vt_handover_event(&team->handover, event, g_get_monotonic_time() / 1000, &outcome))
+        return;
+    if (outcome.from != outcome.to)
+        vt_log_debug("dom=%s team=%s %s -> %s (%s)", team->domain, team->team,
+                     vt_handover_state_name(outcome.from), vt_handover_state_name(outcome.to),
+                     vt_handover_event_name(event));
+    if (outcome.to == VT_HANDOVER_SETTLING && outcome.from != outcome.to)
+        team->funcs->note(team->owner, VT_TIMELINE_REPLUGGED, team->team, NULL);
+    team->wanted = outcome.feed;
+    datapath_team_set_timers(team);
+    datapath_team_report(team, outcome.report);
+    if (team->in_force == team->wanted && !team->busy && outcome.from != outcome.to && team->backend.funcs &&
+        outcome.to != VT_HANDOVER_IDLE)
+        team->funcs->save_state(team->owner);
+    datapath_team_drive(team);
+}
+
+/* ---- what QEMU says ---- */
+
+static gboolean
+datapath_team_names(const VtQmpEvent *event, const char *member, const char *alias)
+{
+    JsonNode *node = event->data ? json_object_get_member(event->data, member) : NULL;
+
+    return node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING &&
+           g_strcmp0(json_node_get_string(node), alias) == 0;
+}
+
+/* Source: QAPI MigrationStatus. On a destination the states are READY, where none of this means anything. */
+static void
+datapath_team_migration(VtDatapathTeam *team, const VtQmpEvent *event)
+{
+    VtHandoverState state = team->handover.state;
+
+    if (datapath_team_names(event, "status", "active") && state == VT_HANDOVER_LEAVING) {
+        vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_GONE); /* wait-unplug is over */
+    } else if (datapath_team_names(event, "status", "failed") ||
+               datapath_team_names(event, "status", "cancelled")) {
+        /* QEMU plugs again what it had unplugged, and what never went is still there. */
+        if (state == VT_HANDOVER_LEAVING)
+            vt_datapath_team_tell(team, VT_HANDOVER_UNPLUG_REVOKED);
+        else if (state == VT_HANDOVER_STANDBY && team->negotiated)
+            vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_EXPECTED);
+    }
+}
+
+static void
+datapath_team_resumed(VtDatapathTeam *team)
+{
+    if (team->handover.state == VT_HANDOVER_READY)
+        vt_datapath_team_tell(team,
+                              team->negotiated ? VT_HANDOVER_GUEST_ARRIVES : VT_HANDOVER_GUEST_ON_STANDBY);
+}
+
+void
+vt_datapath_team_qmp(VtDatapathTeam *team, VtDomain *domain, const VtQmpEvent *event)
+{
+    if (g_str_equal(event->name, "FAILOVER_NEGOTIATED")) {
+        if (!datapath_team_names(event, "device-id", team->team))
+            return;
+        team->negotiated = TRUE;
+        vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_EXPECTED);
+    } else if (g_str_equal(event->name, "UNPLUG_PRIMARY")) {
+        if (datapath_team_names(event, "device-id", team->transient))
+            vt_datapath_team_tell(team, VT_HANDOVER_UNPLUG_PLANNED);
+    } else if (g_str_equal(event->name, "DEVICE_DELETED")) {
+        if (datapath_team_names(event, "device", team->transient))
+            vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_GONE);
+    } else if (g_str_equal(event->name, "MIGRATION")) {
+        datapath_team_migration(team, event);
+    } else if (g_str_equal(event->name, "STOP")) {
+        if (vt_job_kind(domain) == VT_JOB_MIGRATION_OUT)
+            vt_datapath_team_tell(team, VT_HANDOVER_GUEST_LEAVES);
+    } else if (g_str_equal(event->name, "RESUME")) {
+        datapath_team_resumed(team);
+    } else if (g_str_equal(event->name, "RESET")) {
+        vt_datapath_team_tell(team, VT_HANDOVER_GUEST_RESET);
+    }
+}
+
+/* ---- for the owner ---- */
+
+void
+vt_datapath_team_wait(VtDatapathTeam *team, VtDoneFunc done, gpointer user)
+{
+    DatapathTeamWaiter waiter = { .done = done, .user = user };
+
+    g_array_append_val(team->waiters, waiter);
+    datapath_team_drive(team);
+}
+
+void
+vt_datapath_team_resume(VtDatapathTeam *team)
+{
+    datapath_team_set_timers(team);
+    datapath_team_drive(team);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One team of driver/datapath.h: a VtHandover that decides, a back end that acts in threads, the timers that ask for
+ * signs of life. It knows its owner only through a few functions.
+ */
+#pragma once
+
+#include "datapath/backend.h"
+#include "datapath/handover.h"
+#include "driver/domain-obj.h"
+#include "driver/timeline-log.h"
+
+typedef struct _VtDatapathTeam VtDatapathTeam;
+
+/** What the team asks of whoever has all teams of a domain. */
+typedef struct {
+    /* Write what all teams have noted; @done (nullable) is told when that is on disk. */
+    void (*save)(gpointer owner, VtDoneFunc done, gpointer user);
+    /* The state alone has changed: write it when that costs nothing. */
+    void (*save_state)(gpointer owner);
+    /* For the timeline of a migration, if there is one. */
+    void (*note)(gpointer owner, VtTimelineWhat what, const char *team, const char *detail);
+    /* A thread works for the team from ref to unref: the owner, and the team, must live as long. */
+    void (*ref)(gpointer owner);
+    void (*unref)(gpointer owner);
+} VtDatapathTeamFuncs;
+
+/** The owner reads all of it; what it may set is marked. */
+struct _VtDatapathTeam {
+    const VtDatapathTeamFuncs *funcs;
+    gpointer owner;
+    char *domain; /* its name, for messages */
+    char *team;
+    char *transient;
+    char *why; /* no back end: the reason; set by the owner */
+    char *error;
+    VtHandover handover;
+    VtBackend backend; /* funcs NULL: none; set by the owner before the first event */
+    VtFeed in_force;   /* set by the owner after a restart */
+    VtFeed wanted;     /* likewise */
+    VtFeed applying;   /* while busy */
+    gboolean busy;
+    gboolean noted;      /* by the last prepare() */
+    gboolean has_frames; /* a first look has told where the counter stands */
+    guint64 frames;
+    gboolean negotiated; /* QEMU has plugged, or will plug, the primary; set by the owner too */
+    guint tick;          /* source id */
+    guint look;          /* source id */
+    guint looks;
+    GArray *waiters; /* told when in_force is wanted */
+};
+
+/**
+ * vt_datapath_team_new - a team without a back end yet
+ * @funcs:     constant
+ * @owner:     for @funcs
+ * @domain:    name, for messages
+ * @alias:     of the persistent leg
+ * @transient: alias of the other
+ *
+ * Return: (transfer full) for vt_datapath_team_free().
+ */
+VtDatapathTeam *vt_datapath_team_new(const VtDatapathTeamFuncs *funcs, gpointer owner, const char *domain,
+                                     const char *alias, const char *transient);
+
+/** Free a VtDatapathTeam that no thread works for; a GDestroyNotify. */
+void vt_datapath_team_free(gpointer data);
+
+/** Tell the handover, and begin to make so what it wants. */
+void vt_datapath_team_tell(VtDatapathTeam *team, VtHandoverEvent event);
+
+/** Let @done be told, without an error, when what is wanted is in force; from within this call when it is. */
+void vt_datapath_team_wait(VtDatapathTeam *team, VtDoneFunc done, gpointer user);
+
+/** What an event of QEMU means for the team. */
+void vt_datapath_team_qmp(VtDatapathTeam *team, VtDomain *domain, const VtQmpEvent *event);
+
+/** After a restart, with state, in_force and wanted set: go on. */
+void vt_datapath_team_resume(VtDatapathTeam *team);
