@@ -19,10 +19,9 @@
 #include "driver/job.h"
 #include "driver/journal.h"
 #include "driver/lifecycle.h"
+#include "driver/migrate-src-engine.h"
 #include "driver/stop.h"
 #include "driver/timeline-log.h"
-#include "qemu/argv.h"
-#include "qemu/mig-src.h"
 #include "qemu/mig-phase.h"
 #include "qemu/mig-uri.h"
 #include "qemu/qmp-event.h"
@@ -325,133 +324,11 @@ vt_migrate_begin(VtDriver *driver, VtDomain *domain, const VtTypedParams *params
 
 /* ---- Perform ---- */
 
-static gboolean
-migrate_out_should_run(gpointer user)
-{
-    VtDomain *domain = ((MigrateOut *)user)->domain;
-    int reason = 0;
-    VtDomainState state = vt_domain_state(domain, &reason);
-
-    return state == VT_DOMAIN_RUNNING || (state == VT_DOMAIN_PAUSED && reason == VT_MIGRATE_PAUSED_REASON);
-}
-
-static VtQmpClient *
-migrate_out_qmp(gpointer user)
-{
-    return vt_migrate_qmp(((MigrateOut *)user)->domain);
-}
-
-static void
-migrate_out_phase_word(const char *phase, gpointer user)
-{
-    MigrateOut *out = user;
-
-    vt_migrate_job_phase(out->domain, phase);
-    if (g_str_equal(phase, "transfer"))
-        vt_timeline_log_note(out->log, VT_TIMELINE_TRANSFER, NULL, NULL);
-    else if (g_str_equal(phase, "switchover"))
-        vt_timeline_log_note(out->log, VT_TIMELINE_SWITCHOVER, NULL, NULL);
-    else if (g_str_equal(phase, "return"))
-        vt_domain_expect_resume(out->domain, VT_MIGRATE_RUNNING_CANCELED);
-}
-
-static void
-migrate_out_stats(const VtMigStats *stats, gpointer user)
-{
-    vt_migrate_job_stats(((MigrateOut *)user)->domain, stats);
-}
-
-static void
-migrate_out_team(const char *persistent, const char *what, gpointer user)
-{
-    static const struct {
-        const char *what;
-        VtTimelineWhat note;
-    } words[] = {
-        { "asked", VT_TIMELINE_UNPLUG_ASKED },
-        { "ejected", VT_TIMELINE_EJECTED },
-        { "timeout", VT_TIMELINE_UNPLUG_TIMEOUT },
-        { "replugged", VT_TIMELINE_REPLUGGED },
-    };
-    MigrateOut *out = user;
-
-    for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
-        if (g_str_equal(words[i].what, what))
-            vt_timeline_log_note(out->log, words[i].note, persistent, NULL);
-}
-
-static const VtMigSrcFuncs migrate_out_funcs = {
-    .qmp = migrate_out_qmp,
-    .should_run = migrate_out_should_run,
-    .phase = migrate_out_phase_word,
-    .stats = migrate_out_stats,
-    .team = migrate_out_team,
-};
-
-typedef struct {
-    GArray *teams; /* of VtMigSrcTeam; strings owned by the definition, device owned */
-    guint timeout_ms, retries;
-} MigrateTeams;
-
-static void
-migrate_teams_clear(MigrateTeams *teams)
-{
-    for (guint i = 0; i < teams->teams->len; i++)
-        g_free(g_array_index(teams->teams, VtMigSrcTeam, i).device);
-    g_array_unref(teams->teams);
-}
-
-/* The most patient policy of all teams counts: QEMU waits for all of them together. */
-static void
-migrate_teams_read(MigrateOut *out, MigrateTeams *result)
-{
-    const VtDriverConfig *config = vt_driver_config(out->driver);
-    const VtDomainDef *def = vt_domain_def(out->domain);
-    g_autoptr(GPtrArray) teams = vt_teaming_teams(def);
-    gboolean wait = FALSE;
-
-    *result = (MigrateTeams){ .teams = g_array_new(FALSE, TRUE, sizeof(VtMigSrcTeam)) };
-    for (guint i = 0; i < teams->len; i++) {
-        const VtTeam *team = g_ptr_array_index(teams, i);
-        const VtTeamPolicy *policy = team->policy;
-        const VtDeviceInfo *transient =
-            team->transient_net ? &team->transient_net->info : &team->transient_hostdev->info;
-        VtMigSrcTeam row = { .persistent = team->persistent->info.alias, .transient = transient->alias };
-        guint timeout_ms =
-            policy && policy->unplug_timeout_ms ? policy->unplug_timeout_ms : config->unplug_timeout_ms;
-        guint retries =
-            policy && policy->unplug_retries >= 0 ? (guint)policy->unplug_retries : config->unplug_retries;
-        VtTeamOnTimeout on_timeout = policy && policy->on_timeout != VT_TEAM_ON_TIMEOUT_DEFAULT
-                                         ? policy->on_timeout
-                                         : config->on_timeout;
-
-        if (team->transient_net)
-            row.device = vt_argv_net_device(def, team->transient_net);
-        result->timeout_ms = MAX(result->timeout_ms, timeout_ms);
-        result->retries = MAX(result->retries, retries);
-        wait = wait || on_timeout == VT_TEAM_ON_TIMEOUT_WAIT;
-        g_array_append_val(result->teams, row);
-    }
-    if (wait)
-        result->timeout_ms = 0;
-}
-
 static void
 migrate_out_make_engine(MigrateOut *out, const char *uri)
 {
-    MigrateTeams teams;
-    VtMigSrcParams params = { .uri = uri, .params = out->params };
-
-    migrate_teams_read(out, &teams);
-    vt_migrate_limits(out->domain, out->params, &params.limits);
-    params.unplug_timeout_ms = teams.timeout_ms;
-    params.unplug_retries = teams.retries;
-    params.teams = (const VtMigSrcTeam *)teams.teams->data;
-    params.n_teams = teams.teams->len;
-    vt_journal_hooks(out->domain, &params.hooks);
     vt_mig_src_free(out->engine);
-    out->engine = vt_mig_src_new(&params, &migrate_out_funcs, out);
-    migrate_teams_clear(&teams);
+    out->engine = vt_migrate_src_engine_new(out->driver, out->domain, out->params, uri);
 }
 
 static void
