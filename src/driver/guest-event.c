@@ -415,7 +415,10 @@ vt_guest_event_run_state(VtDomain *domain, const char *status)
     } else if (g_str_equal(status, "guest-panicked")) {
         vt_domain_set_state(domain, VT_DOMAIN_CRASHED, CRASHED_PANICKED);
     } else if (domain->state != VT_DOMAIN_PAUSED) {
-        vt_domain_set_state(domain, VT_DOMAIN_PAUSED, PAUSED_UNKNOWN);
+        /* QAPI RunState: its own migration stopped it, nobody has suspended it. */
+        gboolean migration = g_str_equal(status, "finish-migrate") || g_str_equal(status, "postmigrate");
+
+        vt_domain_set_state(domain, VT_DOMAIN_PAUSED, migration ? PAUSED_MIGRATION : PAUSED_UNKNOWN);
     }
 }
 

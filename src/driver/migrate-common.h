@@ -31,6 +31,7 @@ typedef void (*VtMigrateDone)(gpointer user, const VtMigrateReply *reply, const 
 #define VT_MIGRATE_RUNNING_MIGRATED 2
 #define VT_MIGRATE_RUNNING_CANCELED 6
 #define VT_MIGRATE_EVENT_DEFINED    0
+#define VT_MIGRATE_EVENT_UNDEFINED  1
 #define VT_MIGRATE_EVENT_STARTED    2
 #define VT_MIGRATE_EVENT_SUSPENDED  3
 #define VT_MIGRATE_STARTED_MIGRATED 1

@@ -53,6 +53,7 @@ typedef struct {
     char *why;          /* DEAD: how QEMU ended */
     VtTimelineLog *log; /* the domain owns it */
     gboolean has_job, listening, over;
+    gboolean defined; /* by Finish, anew */
     VtMigrateDone done;
     gpointer user;
     guint flags;
@@ -204,6 +205,20 @@ migrate_in_end(MigrateIn *in, VtJobType type)
     migrate_in_unref(in);
 }
 
+/* A definition that came with a guest that did not: two hosts would start it. */
+static void
+migrate_in_undefine(MigrateIn *in)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!in->defined)
+        return;
+    if (!vt_store_remove(in->driver, in->domain, &error))
+        vt_log_warning("domain '%s' did not arrive, but its definition did: %s", in->name, error->message);
+    vt_event_lifecycle(in->driver, in->domain, VT_MIGRATE_EVENT_UNDEFINED, 0);
+    vt_domain_set_persistent_def(in->domain, NULL);
+}
+
 /* End the QEMU that waits, then everything; the domain goes too, if nothing else keeps it. */
 static void
 migrate_in_stopped(gpointer user, const GError *error)
@@ -212,6 +227,7 @@ migrate_in_stopped(gpointer user, const GError *error)
     g_autoptr(VtDomain) domain = vt_domain_ref(in->domain);
     VtDriver *driver = in->driver;
 
+    migrate_in_undefine(in);
     migrate_in_end(in, VT_JOB_TYPE_FAILED);
     vt_domain_list_prune(driver, domain);
     migrate_in_unref(in);
@@ -623,6 +639,7 @@ migrate_finish_persist(MigrateIn *in, GError **error)
         if (!def)
             return FALSE;
     }
+    in->defined = !vt_domain_is_persistent(in->domain);
     vt_domain_set_persistent_def(in->domain, g_steal_pointer(&def));
     if (!vt_store_save(in->driver, in->domain, error))
         return FALSE;
