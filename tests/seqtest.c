@@ -568,6 +568,135 @@ test_fault_spec(void)
                       rows[i].found);
 }
 
+/* ---- acts ---- */
+
+typedef struct {
+    VtSeqAct *step_act, *undo_act;
+    guint released;
+    gboolean at_once; /* the act ends before start() returns */
+    gboolean ended;
+    char *error;
+} Acting;
+
+static void
+acting_release(gpointer data)
+{
+    ((Acting *)data)->released++;
+}
+
+static VtStepResult
+acting_start(VtSeq *seq, gpointer data, GError **error)
+{
+    Acting *acting = data;
+
+    acting->step_act = vt_seq_act_new(seq, acting, acting_release);
+    g_assert_true(vt_seq_act_data(acting->step_act) == acting);
+    g_assert_true(vt_seq_act_is_current(acting->step_act));
+    if (acting->at_once)
+        vt_seq_act_done(g_steal_pointer(&acting->step_act), NULL);
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+acting_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    ((Acting *)data)->undo_act = vt_seq_act_new(seq, data, acting_release);
+    return VT_STEP_WAIT;
+}
+
+static void
+acting_ended(VtSeq *seq, gpointer data, const GError *error)
+{
+    Acting *acting = data;
+
+    g_assert_false(acting->ended);
+    acting->ended = TRUE;
+    acting->error = g_strdup(error ? error->message : "");
+}
+
+static const VtStep acting_steps[] = { { .name = "act", .start = acting_start, .undo = acting_undo } };
+static const VtSeqTable acting_table = { .name = "acting", .steps = acting_steps, .n_steps = 1 };
+
+static VtSeq *
+acting_begin(Acting *acting)
+{
+    VtSeq *seq = vt_seq_new(&acting_table, acting, NULL, acting_ended);
+
+    vt_seq_run(seq);
+    return seq;
+}
+
+static void
+test_act_ends_its_step(void)
+{
+    g_autoptr(GError) broken = g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED, "broken");
+    Acting well = { 0 }, badly = { 0 }, at_once = { .at_once = TRUE };
+
+    acting_begin(&well);
+    g_assert_false(well.ended);
+    vt_seq_act_done(well.step_act, NULL);
+    g_assert_cmpstr(well.error, ==, "");
+    g_assert_cmpuint(well.released, ==, 1);
+
+    acting_begin(&badly);
+    vt_seq_act_done(badly.step_act, broken);
+    g_assert_false(badly.ended);
+    vt_seq_act_done(badly.undo_act, NULL);
+    g_assert_cmpstr(badly.error, ==, "broken");
+    g_assert_cmpuint(badly.released, ==, 2);
+
+    acting_begin(&at_once);
+    g_assert_cmpstr(at_once.error, ==, "");
+    g_assert_cmpuint(at_once.released, ==, 1);
+    g_free(well.error);
+    g_free(badly.error);
+    g_free(at_once.error);
+}
+
+/* The undo has the name of its step: only the number of the visit tells their acts apart. */
+static void
+test_act_too_late(void)
+{
+    g_autoptr(GError) late = g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED, "late");
+    Acting acting = { 0 };
+    VtSeq *seq = acting_begin(&acting);
+
+    vt_seq_step_failed(seq, g_error_new(VT_ERROR, VT_ERROR_TIMEOUT, "slow"));
+    g_assert_cmpint(vt_seq_direction(seq), ==, VT_SEQ_UNDO);
+    g_assert_true(vt_seq_is_waiting(seq));
+    g_assert_false(vt_seq_act_is_current(acting.step_act));
+    vt_seq_act_done(acting.step_act, late);
+    g_assert_cmpuint(acting.released, ==, 1);
+    g_assert_true(vt_seq_is_waiting(seq));
+    vt_seq_act_done(acting.undo_act, NULL);
+    g_assert_cmpstr(acting.error, ==, "slow");
+    g_free(acting.error);
+}
+
+static void
+test_act_outlives_its_sequence(void)
+{
+    Acting acting = { 0 }, ended = { 0 };
+    VtSeq *seq = acting_begin(&acting);
+    VtSeqAct *second;
+
+    vt_seq_free(seq);
+    g_assert_false(vt_seq_act_is_current(acting.step_act));
+    vt_seq_act_done(acting.step_act, NULL);
+    g_assert_cmpuint(acting.released, ==, 1);
+    g_assert_false(acting.ended);
+
+    seq = acting_begin(&ended);
+    second = vt_seq_act_new(seq, NULL, NULL);
+    vt_seq_act_free(vt_seq_act_new(seq, NULL, NULL));
+    vt_seq_act_free(NULL);
+    g_assert_true(vt_seq_is_waiting(seq));
+    vt_seq_act_done(ended.step_act, NULL);
+    g_assert_true(ended.ended);
+    vt_seq_act_done(second, NULL);
+    g_free(ended.error);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -586,6 +715,9 @@ main(int argc, char **argv)
     g_test_add_func("/util/seq/cancel-during-journal-stops-before-the-step-acts", test_cancel_during_journal);
     g_test_add_func("/util/seq/stray-events-change-nothing", test_stray_events);
     g_test_add_func("/util/seq/a-limit-can-be-taken-away", test_limit_taken_away);
+    g_test_add_func("/util/seq/act-ends-its-step", test_act_ends_its_step);
+    g_test_add_func("/util/seq/act-too-late-is-dropped", test_act_too_late);
+    g_test_add_func("/util/seq/act-may-outlive-its-sequence", test_act_outlives_its_sequence);
     g_test_add_func("/util/seq/prints-markdown", test_markdown);
     g_test_add_func("/util/fault/specification", test_fault_spec);
     return g_test_run();

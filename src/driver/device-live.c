@@ -52,8 +52,10 @@ typedef struct {
 } LiveAttach;
 
 static void
-live_attach_unref(LiveAttach *run)
+live_attach_unref(gpointer data)
 {
+    LiveAttach *run = data;
+
     if (--run->refs > 0)
         return;
     vt_start_net_free(run->net);
@@ -129,22 +131,11 @@ device_live_complete(LiveAttach *run, const VtDevice *device, GError **error)
 
 /* ---- steps of attach ---- */
 
-static gboolean
-device_live_is_current(const LiveAttach *run, const char *step)
+static VtSeqAct *
+device_live_act(LiveAttach *run)
 {
-    return run->seq && vt_seq_direction(run->seq) == VT_SEQ_FORWARD &&
-           g_strcmp0(vt_seq_current(run->seq), step) == 0;
-}
-
-static void
-device_live_step_end(LiveAttach *run, const char *step, const GError *error)
-{
-    if (!device_live_is_current(run, step))
-        return;
-    if (error)
-        vt_seq_step_failed(run->seq, g_error_copy(error));
-    else
-        vt_seq_step_done(run->seq);
+    run->refs++;
+    return vt_seq_act_new(run->seq, run, live_attach_unref);
 }
 
 static VtStepResult
@@ -156,15 +147,6 @@ device_live_check_host(VtSeq *seq, gpointer data, GError **error)
     return caps && vt_start_host_check(run->alone, caps, error) ? VT_STEP_DONE : VT_STEP_FAILED;
 }
 
-static void
-device_live_taken(gpointer user, const GError *error)
-{
-    LiveAttach *run = user;
-
-    device_live_step_end(run, "take-host-device", error);
-    live_attach_unref(run);
-}
-
 static VtStepResult
 device_live_take_host(VtSeq *seq, gpointer data, GError **error)
 {
@@ -173,20 +155,16 @@ device_live_take_host(VtSeq *seq, gpointer data, GError **error)
 
     if (wants->len == 0)
         return VT_STEP_DONE;
-    run->refs++;
     vt_hostdev_take_one(run->domain->driver, run->domain, &g_array_index(wants, VtHostdevWant, 0),
-                        device_live_taken, run);
+                        vt_seq_act_done, device_live_act(run));
     return VT_STEP_WAIT;
 }
 
+/* A failure was logged, and is tried again later. */
 static void
 device_live_given_back(gpointer user, const GError *error)
 {
-    LiveAttach *run = user;
-
-    if (run->seq && vt_seq_direction(run->seq) == VT_SEQ_UNDO)
-        vt_seq_step_done(run->seq); /* a failure was logged, and is tried again later */
-    live_attach_unref(run);
+    vt_seq_act_done(user, NULL);
 }
 
 static VtStepResult
@@ -197,9 +175,9 @@ device_live_take_host_undo(VtSeq *seq, gpointer data, GError **error)
 
     if (wants->len == 0)
         return VT_STEP_DONE;
-    run->refs++;
     vt_hostdev_give_back_one(run->domain->driver, &run->domain->uuid,
-                             &g_array_index(wants, VtHostdevWant, 0).bdf, device_live_given_back, run);
+                             &g_array_index(wants, VtHostdevWant, 0).bdf, device_live_given_back,
+                             device_live_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -289,15 +267,12 @@ device_live_add_nodes(LiveAttach *run, JsonNode *result, GError **error)
 static void
 device_live_nodes_told(gpointer user, JsonNode *result, const GError *error)
 {
-    LiveAttach *run = user;
+    LiveAttach *run = vt_seq_act_data(user);
     g_autoptr(GError) failure = error ? g_error_copy(error) : NULL;
 
-    if (device_live_is_current(run, "name-device")) {
-        if (!failure)
-            device_live_add_nodes(run, result, &failure);
-        device_live_step_end(run, "name-device", failure);
-    }
-    live_attach_unref(run);
+    if (!failure && vt_seq_act_is_current(user))
+        device_live_add_nodes(run, result, &failure);
+    vt_seq_act_done(user, failure);
 }
 
 static VtStepResult
@@ -309,24 +284,13 @@ device_live_name(VtSeq *seq, gpointer data, GError **error)
     if (!qmp)
         return VT_STEP_FAILED;
     if (run->device.kind == VT_DEVICE_DISK) {
-        run->refs++;
         vt_qmp_client_call(qmp, "query-named-block-nodes", NULL, DEVICE_LIVE_QMP_MS, device_live_nodes_told,
-                           run);
+                           device_live_act(run));
         return VT_STEP_WAIT;
     }
     run->option = run->device.kind == VT_DEVICE_NET ? vt_argv_net_device(run->next, run->device.net)
                                                     : vt_argv_hostdev_device(run->next, run->device.hostdev);
     return VT_STEP_DONE;
-}
-
-static void
-device_live_datapath_set(gpointer user, const GError *nothing)
-{
-    LiveAttach *run = user;
-
-    if (run->seq && g_strcmp0(vt_seq_current(run->seq), "set-datapath") == 0)
-        vt_seq_step_done(run->seq); /* also of the undo */
-    live_attach_unref(run);
 }
 
 /* Frames must reach the primary before the guest listens to it. */
@@ -338,8 +302,7 @@ device_live_set_datapath(VtSeq *seq, gpointer data, GError **error)
 
     if (!team)
         return VT_STEP_DONE;
-    run->refs++;
-    vt_datapath_open_team(run->domain, run->next, team, device_live_datapath_set, run);
+    vt_datapath_open_team(run->domain, run->next, team, vt_seq_act_done, device_live_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -351,19 +314,15 @@ device_live_set_datapath_undo(VtSeq *seq, gpointer data, GError **error)
 
     if (!team)
         return VT_STEP_DONE;
-    run->refs++;
-    vt_datapath_close_team(run->domain, team, device_live_datapath_set, run);
+    vt_datapath_close_team(run->domain, team, vt_seq_act_done, device_live_act(run));
     return VT_STEP_WAIT;
 }
 
 static void
 device_live_plugged(gpointer user, const GError *error)
 {
-    LiveAttach *run = user;
-
-    run->plug = NULL;
-    device_live_step_end(run, "plug", error);
-    live_attach_unref(run);
+    ((LiveAttach *)vt_seq_act_data(user))->plug = NULL;
+    vt_seq_act_done(user, error);
 }
 
 static VtHotplugBackend
@@ -402,8 +361,7 @@ device_live_plug(VtSeq *seq, gpointer data, GError **error)
         params.vhost_fds = vhosts->len ? (const int *)vhosts->data : NULL;
         params.n_queues = taps->len;
     }
-    run->refs++;
-    run->plug = vt_hotplug_plug(&params, device_live_plugged, run);
+    run->plug = vt_hotplug_plug(&params, device_live_plugged, device_live_act(run));
     return VT_STEP_WAIT;
 }
 

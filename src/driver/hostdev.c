@@ -45,8 +45,10 @@ vt_hostdev_set_pci_host(VtDriver *driver, const VtPciHost *host)
 }
 
 static void
-hostdev_run_unref(HostdevRun *run)
+hostdev_run_unref(gpointer data)
 {
+    HostdevRun *run = data;
+
     if (--run->refs > 0)
         return;
     g_free(run->reservation.domain);
@@ -58,40 +60,11 @@ hostdev_run_unref(HostdevRun *run)
     g_free(run);
 }
 
-/* What asynchronous acts of a step tell: late answers (after a time-out) are dropped. */
-typedef struct {
-    HostdevRun *run;
-    const char *step;
-    VtSeqDirection direction;
-} HostdevAct;
-
-static HostdevAct *
-hostdev_act_new(HostdevRun *run)
+static VtSeqAct *
+hostdev_act(HostdevRun *run)
 {
-    HostdevAct *act = g_new0(HostdevAct, 1);
-
     run->refs++;
-    act->run = run;
-    act->step = vt_seq_current(run->seq);
-    act->direction = vt_seq_direction(run->seq);
-    return act;
-}
-
-static void
-hostdev_acted(gpointer user, const GError *error)
-{
-    HostdevAct *act = user;
-    HostdevRun *run = act->run;
-
-    if (run->seq && vt_seq_direction(run->seq) == act->direction &&
-        g_strcmp0(vt_seq_current(run->seq), act->step) == 0) {
-        if (error)
-            vt_seq_step_failed(run->seq, g_error_copy(error));
-        else
-            vt_seq_step_done(run->seq);
-    }
-    hostdev_run_unref(run);
-    g_free(act);
+    return vt_seq_act_new(run->seq, run, hostdev_run_unref);
 }
 
 /* ---- steps ---- */
@@ -101,7 +74,7 @@ hostdev_reserve(VtSeq *seq, gpointer data, GError **error)
 {
     HostdevRun *run = data;
 
-    vt_reserve_take(run->driver, &run->reservation, hostdev_acted, hostdev_act_new(run));
+    vt_reserve_take(run->driver, &run->reservation, vt_seq_act_done, hostdev_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -114,7 +87,7 @@ hostdev_drop(VtSeq *seq, gpointer data, GError **error)
     /* The step's undo also runs when taking failed, because another domain has the function. */
     if (!held || !vt_uuid_equal(&held->uuid, &run->reservation.uuid))
         return VT_STEP_DONE;
-    vt_reserve_drop(run->driver, &run->reservation.bdf, hostdev_acted, hostdev_act_new(run));
+    vt_reserve_drop(run->driver, &run->reservation.bdf, vt_seq_act_done, hostdev_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -125,7 +98,7 @@ hostdev_bind(VtSeq *seq, gpointer data, GError **error)
     char address[VT_PCI_BDF_STRING_SIZE];
 
     if (run->reservation.managed) {
-        vt_pci_bind_async(run->pci, &run->reservation.bdf, VT_PCI_VFIO, hostdev_acted, hostdev_act_new(run));
+        vt_pci_bind_async(run->pci, &run->reservation.bdf, VT_PCI_VFIO, vt_seq_act_done, hostdev_act(run));
         return VT_STEP_WAIT;
     }
     if (g_str_equal(run->reservation.driver, VT_PCI_VFIO))
@@ -150,7 +123,7 @@ hostdev_unbind(VtSeq *seq, gpointer data, GError **error)
         !vt_pci_get(run->pci, &reservation->bdf, &info, NULL))
         return VT_STEP_DONE;
     vt_pci_bind_async(run->pci, &reservation->bdf, *reservation->driver ? reservation->driver : NULL,
-                      hostdev_acted, hostdev_act_new(run));
+                      vt_seq_act_done, hostdev_act(run));
     return VT_STEP_WAIT;
 }
 

@@ -64,15 +64,11 @@ typedef struct {
     gpointer user;
 } RestoreRun;
 
-typedef struct {
-    RestoreRun *run;
-    const char *step;
-    VtSeqDirection direction;
-} RestoreCall;
-
 static void
-restore_run_unref(RestoreRun *run)
+restore_run_unref(gpointer data)
 {
+    RestoreRun *run = data;
+
     if (--run->refs > 0)
         return;
     g_clear_handle_id(&run->poll, g_source_remove);
@@ -84,51 +80,17 @@ restore_run_unref(RestoreRun *run)
     g_free(run);
 }
 
-static RestoreCall *
-restore_call_new(RestoreRun *run)
+static VtSeqAct *
+restore_act(RestoreRun *run)
 {
-    RestoreCall *call = g_new0(RestoreCall, 1);
-
     run->refs++;
-    call->run = run;
-    call->step = vt_seq_current(run->seq);
-    call->direction = vt_seq_direction(run->seq);
-    return call;
-}
-
-static gboolean
-restore_call_is_current(const RestoreCall *call)
-{
-    return call->run->seq && vt_seq_direction(call->run->seq) == call->direction &&
-           g_strcmp0(vt_seq_current(call->run->seq), call->step) == 0;
+    return vt_seq_act_new(run->seq, run, restore_run_unref);
 }
 
 static void
-restore_call_free(RestoreCall *call)
+restore_replied(gpointer user, JsonNode *result, const GError *error)
 {
-    restore_run_unref(call->run);
-    g_free(call);
-}
-
-/* A VtDoneFunc that ends the step. */
-static void
-restore_call_done(gpointer user, const GError *error)
-{
-    RestoreCall *call = user;
-
-    if (restore_call_is_current(call)) {
-        if (error)
-            vt_seq_step_failed(call->run->seq, g_error_copy(error));
-        else
-            vt_seq_step_done(call->run->seq);
-    }
-    restore_call_free(call);
-}
-
-static void
-restore_call_replied(gpointer user, JsonNode *result, const GError *error)
-{
-    restore_call_done(user, error);
+    vt_seq_act_done(user, error);
 }
 
 /* ---- steps ---- */
@@ -141,7 +103,7 @@ restore_journal(VtSeq *seq, gpointer data, GError **error)
     vt_journal_begin(run->start.domain, "restore");
     vt_journal_set(run->start.domain, "managed", run->used ? "yes" : "no");
     vt_journal_set(run->start.domain, "step", "journal");
-    vt_journal_sync(run->start.domain, restore_call_done, restore_call_new(run));
+    vt_journal_sync(run->start.domain, vt_seq_act_done, restore_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -159,7 +121,7 @@ restore_start_qemu(VtSeq *seq, gpointer data, GError **error)
     VtStartParams params = run->start;
 
     params.incoming = "defer";
-    vt_start_run(&params, restore_call_done, restore_call_new(run));
+    vt_start_run(&params, vt_seq_act_done, restore_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -175,7 +137,7 @@ restore_start_qemu_undo(VtSeq *seq, gpointer data, GError **error)
         .detail = -1,
     };
 
-    vt_stop_run(&params, restore_call_done, restore_call_new(run));
+    vt_stop_run(&params, vt_seq_act_done, restore_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -187,8 +149,7 @@ restore_pass_fd(VtSeq *seq, gpointer data, GError **error)
 
     if (!qmp)
         return VT_STEP_FAILED;
-    vt_qmp_client_pass_fd(qmp, RESTORE_FD_NAME, run->fd, RESTORE_QMP_MS, restore_call_replied,
-                          restore_call_new(run));
+    vt_qmp_client_pass_fd(qmp, RESTORE_FD_NAME, run->fd, RESTORE_QMP_MS, restore_replied, restore_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -197,11 +158,11 @@ static gboolean restore_poll(gpointer user);
 static void
 restore_polled(gpointer user, JsonNode *result, const GError *error)
 {
-    RestoreCall *call = user;
-    RestoreRun *run = call->run;
+    VtSeqAct *act = user;
+    RestoreRun *run = vt_seq_act_data(act);
     const char *status = error ? "" : vt_json_string_or(result, "status", "");
 
-    if (!restore_call_is_current(call)) {
+    if (!vt_seq_act_is_current(act)) {
         vt_log_debug("an answer about a restore that is over");
     } else if (error) {
         vt_seq_step_failed(run->seq, g_error_copy(error));
@@ -215,7 +176,7 @@ restore_polled(gpointer user, JsonNode *result, const GError *error)
     } else if (!run->poll) {
         run->poll = g_timeout_add(RESTORE_POLL_MS, restore_poll, run);
     }
-    restore_call_free(call);
+    vt_seq_act_free(act);
 }
 
 static gboolean
@@ -229,7 +190,7 @@ restore_poll(gpointer user)
     if (!run->seq)
         return G_SOURCE_REMOVE;
     if (qmp)
-        vt_qmp_client_call(qmp, "query-migrate", NULL, 0, restore_polled, restore_call_new(run));
+        vt_qmp_client_call(qmp, "query-migrate", NULL, 0, restore_polled, restore_act(run));
     else
         vt_seq_step_failed(run->seq, g_steal_pointer(&error));
     return G_SOURCE_REMOVE;
@@ -238,16 +199,16 @@ restore_poll(gpointer user)
 static void
 restore_accepted(gpointer user, JsonNode *result, const GError *error)
 {
-    RestoreCall *call = user;
-    RestoreRun *run = call->run;
+    VtSeqAct *act = user;
+    RestoreRun *run = vt_seq_act_data(act);
 
     if (error) {
-        restore_call_done(call, error);
+        vt_seq_act_done(act, error);
         return;
     }
-    if (restore_call_is_current(call))
+    if (vt_seq_act_is_current(act))
         run->poll = g_timeout_add(RESTORE_POLL_MS, restore_poll, run);
-    restore_call_free(call);
+    vt_seq_act_free(act);
 }
 
 static VtStepResult
@@ -258,8 +219,8 @@ restore_load(VtSeq *seq, gpointer data, GError **error)
 
     if (!qmp)
         return VT_STEP_FAILED;
-    vt_qmp_client_callv(qmp, "migrate-incoming", RESTORE_QMP_MS, restore_accepted, restore_call_new(run),
-                        "uri", "s", RESTORE_URI, NULL);
+    vt_qmp_client_callv(qmp, "migrate-incoming", RESTORE_QMP_MS, restore_accepted, restore_act(run), "uri",
+                        "s", RESTORE_URI, NULL);
     return VT_STEP_WAIT;
 }
 
@@ -277,7 +238,7 @@ restore_set_aside(VtSeq *seq, gpointer data, GError **error)
 
     if (!run->used)
         return VT_STEP_DONE;
-    vt_save_file_rename(run->path, run->used, restore_call_done, restore_call_new(run));
+    vt_save_file_rename(run->path, run->used, vt_seq_act_done, restore_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -288,7 +249,7 @@ restore_set_aside_undo(VtSeq *seq, gpointer data, GError **error)
 
     if (!run->used || !g_file_test(run->used, G_FILE_TEST_EXISTS))
         return VT_STEP_DONE;
-    vt_save_file_rename(run->used, run->path, restore_call_done, restore_call_new(run));
+    vt_save_file_rename(run->used, run->path, vt_seq_act_done, restore_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -306,7 +267,7 @@ restore_cont(VtSeq *seq, gpointer data, GError **error)
         return VT_STEP_DONE;
     }
     vt_domain_expect_resume(domain, RUNNING_RESTORED);
-    vt_qmp_client_call(qmp, "cont", NULL, RESTORE_QMP_MS, restore_call_replied, restore_call_new(run));
+    vt_qmp_client_call(qmp, "cont", NULL, RESTORE_QMP_MS, restore_replied, restore_act(run));
     return VT_STEP_WAIT;
 }
 

@@ -61,19 +61,12 @@ typedef struct {
     gboolean caused; /* the journal is ours */
     VtFd fd;
     VtMigSrc *src;
-    struct SaveCall *src_call; /* what @src is to end; it tells nobody when it is freed */
-    GArray *teams;             /* of VtMigSrcTeam */
-    VtSeq *seq;                /* NULL: over */
+    VtSeqAct *src_call; /* what @src is to end; it tells nobody when it is freed */
+    GArray *teams;      /* of VtMigSrcTeam */
+    VtSeq *seq;         /* NULL: over */
     VtDoneFunc done;
     gpointer user;
 } SaveRun;
-
-/* An answer that belongs to one step, and is dropped when that is over. */
-typedef struct SaveCall {
-    SaveRun *run;
-    const char *step;
-    VtSeqDirection direction;
-} SaveCall;
 
 static void
 save_team_clear(gpointer data)
@@ -86,8 +79,10 @@ save_team_clear(gpointer data)
 }
 
 static void
-save_run_unref(SaveRun *run)
+save_run_unref(gpointer data)
 {
+    SaveRun *run = data;
+
     if (--run->refs > 0)
         return;
     vt_mig_src_free(run->src);
@@ -99,58 +94,24 @@ save_run_unref(SaveRun *run)
     g_free(run);
 }
 
-static SaveCall *
-save_call_new(SaveRun *run)
+static VtSeqAct *
+save_act(SaveRun *run)
 {
-    SaveCall *call = g_new0(SaveCall, 1);
-
     run->refs++;
-    call->run = run;
-    call->step = vt_seq_current(run->seq);
-    call->direction = vt_seq_direction(run->seq);
-    return call;
-}
-
-static gboolean
-save_call_is_current(const SaveCall *call)
-{
-    return call->run->seq && vt_seq_direction(call->run->seq) == call->direction &&
-           g_strcmp0(vt_seq_current(call->run->seq), call->step) == 0;
+    return vt_seq_act_new(run->seq, run, save_run_unref);
 }
 
 static void
-save_call_free(SaveCall *call)
+save_replied(gpointer user, JsonNode *result, const GError *error)
 {
-    save_run_unref(call->run);
-    g_free(call);
-}
-
-/* A VtDoneFunc that ends the step. */
-static void
-save_call_done(gpointer user, const GError *error)
-{
-    SaveCall *call = user;
-
-    if (save_call_is_current(call)) {
-        if (error)
-            vt_seq_step_failed(call->run->seq, g_error_copy(error));
-        else
-            vt_seq_step_done(call->run->seq);
-    }
-    save_call_free(call);
-}
-
-static void
-save_call_replied(gpointer user, JsonNode *result, const GError *error)
-{
-    save_call_done(user, error);
+    vt_seq_act_done(user, error);
 }
 
 /* An undo: what QEMU answers does not matter. */
 static void
-save_call_replied_any(gpointer user, JsonNode *result, const GError *error)
+save_replied_any(gpointer user, JsonNode *result, const GError *error)
 {
-    save_call_done(user, NULL);
+    vt_seq_act_done(user, NULL);
 }
 
 /* ---- teams ---- */
@@ -226,8 +187,8 @@ save_list_teams(SaveRun *run, GError **error)
 static void
 save_got_devices(gpointer user, JsonNode *result, const GError *error)
 {
-    SaveCall *call = user;
-    SaveRun *run = call->run;
+    VtSeqAct *act = user;
+    SaveRun *run = vt_seq_act_data(act);
     JsonArray *array = result && JSON_NODE_HOLDS_ARRAY(result) ? json_node_get_array(result) : NULL;
     g_autoptr(GError) refusal = error ? g_error_copy(error) : NULL;
 
@@ -246,7 +207,7 @@ save_got_devices(gpointer user, JsonNode *result, const GError *error)
                     run->domain->name, team->transient, team->persistent, run->domain->name);
         }
     }
-    save_call_done(call, refusal);
+    vt_seq_act_done(act, refusal);
 }
 
 static VtStepResult
@@ -268,7 +229,7 @@ save_check(VtSeq *seq, gpointer data, GError **error)
         return VT_STEP_FAILED;
     if (run->ran || run->teams->len == 0)
         return VT_STEP_DONE;
-    vt_qmp_client_callv(qmp, "qom-list", SAVE_QMP_MS, save_got_devices, save_call_new(run), "path", "s",
+    vt_qmp_client_callv(qmp, "qom-list", SAVE_QMP_MS, save_got_devices, save_act(run), "path", "s",
                         "/machine/peripheral", NULL);
     return VT_STEP_WAIT;
 }
@@ -283,7 +244,7 @@ save_journal(VtSeq *seq, gpointer data, GError **error)
     vt_journal_set(run->domain, "path", run->path);
     vt_journal_set(run->domain, "ran", run->ran ? "yes" : "no");
     run->caused = TRUE;
-    vt_journal_sync(run->domain, save_call_done, save_call_new(run));
+    vt_journal_sync(run->domain, vt_seq_act_done, save_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -300,16 +261,17 @@ save_journal_undo(VtSeq *seq, gpointer data, GError **error)
 static void
 save_created(gpointer user, int fd, const VtSaveImage *image, const GError *error)
 {
-    SaveCall *call = user;
+    VtSeqAct *act = user;
+    SaveRun *run = vt_seq_act_data(act);
 
-    if (fd >= 0 && save_call_is_current(call)) {
-        call->run->fd = fd;
+    if (fd >= 0 && vt_seq_act_is_current(act)) {
+        run->fd = fd;
     } else if (fd >= 0) {
         /* It came too late: nobody waits for it any more. */
         vt_fd_close(fd);
-        g_unlink(call->run->path);
+        g_unlink(run->path);
     }
-    save_call_done(call, error);
+    vt_seq_act_done(act, error);
 }
 
 static VtStepResult
@@ -327,7 +289,7 @@ save_make_file(VtSeq *seq, gpointer data, GError **error)
                      run->domain->name);
         return VT_STEP_FAILED;
     }
-    vt_save_file_create(run->path, run->managed, head, save_created, save_call_new(run));
+    vt_save_file_create(run->path, run->managed, head, save_created, save_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -354,7 +316,7 @@ save_pass_fd(VtSeq *seq, gpointer data, GError **error)
 
     if (!qmp)
         return VT_STEP_FAILED;
-    vt_qmp_client_pass_fd(qmp, SAVE_FD_NAME, run->fd, SAVE_QMP_MS, save_call_replied, save_call_new(run));
+    vt_qmp_client_pass_fd(qmp, SAVE_FD_NAME, run->fd, SAVE_QMP_MS, save_replied, save_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -367,7 +329,7 @@ save_pass_fd_undo(VtSeq *seq, gpointer data, GError **error)
 
     if (!qmp)
         return VT_STEP_DONE;
-    vt_qmp_client_callv(qmp, "closefd", SAVE_QMP_MS, save_call_replied_any, save_call_new(run), "fdname", "s",
+    vt_qmp_client_callv(qmp, "closefd", SAVE_QMP_MS, save_replied_any, save_act(run), "fdname", "s",
                         SAVE_FD_NAME, NULL);
     return VT_STEP_WAIT;
 }
@@ -433,15 +395,15 @@ save_make_src(SaveRun *run)
 static void
 save_written(gpointer user, const GError *error)
 {
-    SaveCall *call = user;
-    SaveRun *run = call->run;
+    VtSeqAct *act = user;
+    SaveRun *run = vt_seq_act_data(act);
     g_autoptr(GError) told = error ? g_error_copy(error) : NULL;
 
     run->src_call = NULL;
     run->moved = !error;
     if (told && told->code != VT_ERROR_ABORTED)
         g_prefix_error(&told, _("domain '%s' could not be saved to '%s': "), run->domain->name, run->path);
-    save_call_done(call, told);
+    vt_seq_act_done(act, told);
 }
 
 static VtStepResult
@@ -452,7 +414,7 @@ save_write_guest(VtSeq *seq, gpointer data, GError **error)
     save_make_src(run);
     if (run->ran)
         vt_domain_expect_pause(run->domain, PAUSED_SAVE);
-    run->src_call = save_call_new(run);
+    run->src_call = save_act(run);
     vt_mig_src_run(run->src, save_written, run->src_call);
     return VT_STEP_WAIT;
 }
@@ -460,8 +422,8 @@ save_write_guest(VtSeq *seq, gpointer data, GError **error)
 static void
 save_returned(gpointer user, const GError *error)
 {
-    ((SaveCall *)user)->run->src_call = NULL;
-    save_call_done(user, error);
+    ((SaveRun *)vt_seq_act_data(user))->src_call = NULL;
+    vt_seq_act_done(user, error);
 }
 
 /* A write that failed has been undone by itself. */
@@ -472,7 +434,7 @@ save_write_guest_undo(VtSeq *seq, gpointer data, GError **error)
 
     if (!run->moved || run->domain->qemu_gone)
         return VT_STEP_DONE;
-    run->src_call = save_call_new(run);
+    run->src_call = save_act(run);
     vt_mig_src_return(run->src, save_returned, run->src_call);
     return VT_STEP_WAIT;
 }
@@ -482,7 +444,7 @@ save_complete(VtSeq *seq, gpointer data, GError **error)
 {
     SaveRun *run = data;
 
-    vt_save_file_complete(run->fd, run->path, save_call_done, save_call_new(run));
+    vt_save_file_complete(run->fd, run->path, vt_seq_act_done, save_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -498,7 +460,7 @@ save_end_guest(VtSeq *seq, gpointer data, GError **error)
     };
 
     vt_job_complete(run->domain, VT_JOB_TYPE_COMPLETED);
-    vt_stop_run(&params, save_call_done, save_call_new(run));
+    vt_stop_run(&params, vt_seq_act_done, save_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -694,7 +656,7 @@ vt_save_abandon(VtDomain *domain)
         return;
     vt_seq_free(g_steal_pointer(&run->seq));
     g_clear_pointer(&run->src, vt_mig_src_free);
-    g_clear_pointer(&run->src_call, save_call_free);
+    g_clear_pointer(&run->src_call, vt_seq_act_free);
     vt_domain_set_data(domain, SAVE_KEY, NULL, NULL);
     vt_domain_remove_qmp_listener(domain, &save_listener, run);
     save_run_unref(run);

@@ -4,8 +4,7 @@
  * their descriptors, and a directory without a QEMU is swept by the next daemon. So the journal is written from
  * 'spawn' on only: a successor that finds a journal of kind "start" kills the QEMU named by the pid file.
  *
- * Replies of QMP may come when the sequence has moved on (a time-out, a cancel): each carries the name of the step
- * it belongs to, and is dropped when that is not the current one.
+ * Replies may come when the sequence has moved on (a time-out, a cancel): VtSeqAct drops those.
  */
 #define VT_LOG_DOMAIN "virtteam-driver-start"
 
@@ -66,14 +65,15 @@ typedef struct {
 
 /* One QMP command of one step. */
 typedef struct {
-    StartRun *run;
-    const char *step;
+    VtSeqAct *act;
     void (*use)(StartRun *run, JsonNode *result); /* nullable */
 } StartCall;
 
 static void
-start_run_unref(StartRun *run)
+start_run_unref(gpointer data)
 {
+    StartRun *run = data;
+
     if (--run->refs > 0)
         return;
     vt_start_net_free(run->net);
@@ -87,32 +87,35 @@ start_run_unref(StartRun *run)
     g_free(run);
 }
 
-static gboolean
-start_is_current(const StartRun *run, const char *step)
+static VtSeqAct *
+start_act(StartRun *run)
 {
-    return run->seq && vt_seq_direction(run->seq) == VT_SEQ_FORWARD &&
-           g_strcmp0(vt_seq_current(run->seq), step) == 0;
+    run->refs++;
+    return vt_seq_act_new(run->seq, run, start_run_unref);
 }
 
 static void
 start_called(gpointer user, JsonNode *result, const GError *error)
 {
-    StartCall *call = user;
-    StartRun *run = call->run;
+    g_autofree StartCall *call = user;
+    StartRun *run = vt_seq_act_data(call->act);
+    g_autoptr(GError) first = NULL;
 
-    if (start_is_current(run, call->step)) {
-        run->pending--;
-        if (error && !run->first_error)
-            run->first_error = g_error_copy(error);
-        else if (!error && call->use)
-            call->use(run, result);
-        if (run->pending == 0 && run->first_error)
-            vt_seq_step_failed(run->seq, g_steal_pointer(&run->first_error));
-        else if (run->pending == 0)
-            vt_seq_step_done(run->seq);
+    if (!vt_seq_act_is_current(call->act)) {
+        vt_seq_act_free(call->act);
+        return;
     }
-    start_run_unref(run);
-    g_free(call);
+    run->pending--;
+    if (error && !run->first_error)
+        run->first_error = g_error_copy(error);
+    else if (!error && call->use)
+        call->use(run, result);
+    if (run->pending > 0) {
+        vt_seq_act_free(call->act);
+        return;
+    }
+    first = g_steal_pointer(&run->first_error);
+    vt_seq_act_done(call->act, first);
 }
 
 static gboolean
@@ -127,10 +130,8 @@ start_call(StartRun *run, const char *command, JsonNode *args, void (*use)(Start
         return FALSE;
     }
     call = g_new0(StartCall, 1);
-    call->run = run;
-    call->step = vt_seq_current(run->seq);
+    call->act = start_act(run);
     call->use = use;
-    run->refs++;
     run->pending++;
     vt_qmp_client_call(qmp, command, args, START_QMP_MS, start_called, call);
     return TRUE;
@@ -183,39 +184,12 @@ start_assign_id_undo(VtSeq *seq, gpointer data, GError **error)
     return start_result(ok);
 }
 
-static void
-start_acted(gpointer user, const GError *error)
-{
-    StartCall *call = user;
-    StartRun *run = call->run;
-
-    if (run->seq && g_strcmp0(vt_seq_current(run->seq), call->step) == 0) {
-        if (error)
-            vt_seq_step_failed(run->seq, g_error_copy(error));
-        else
-            vt_seq_step_done(run->seq);
-    }
-    start_run_unref(run);
-    g_free(call);
-}
-
-static StartCall *
-start_act(StartRun *run)
-{
-    StartCall *call = g_new0(StartCall, 1);
-
-    run->refs++;
-    call->run = run;
-    call->step = vt_seq_current(run->seq);
-    return call;
-}
-
 static VtStepResult
 start_take_hostdevs(VtSeq *seq, gpointer data, GError **error)
 {
     StartRun *run = data;
 
-    vt_hostdev_take(run->driver, run->domain, start_acted, start_act(run));
+    vt_hostdev_take(run->driver, run->domain, vt_seq_act_done, start_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -224,7 +198,7 @@ start_take_hostdevs_undo(VtSeq *seq, gpointer data, GError **error)
 {
     StartRun *run = data;
 
-    vt_hostdev_give_back(run->driver, &run->domain->uuid, start_acted, start_act(run));
+    vt_hostdev_give_back(run->driver, &run->domain->uuid, vt_seq_act_done, start_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -294,13 +268,11 @@ start_build_argv(VtSeq *seq, gpointer data, GError **error)
 static void
 start_journalled(gpointer user, const GError *error)
 {
-    StartRun *run = user;
+    StartRun *run = vt_seq_act_data(user);
 
     if (error)
         vt_log_warning("domain '%s' starts without a journal: %s", run->domain->name, error->message);
-    if (start_is_current(run, "journal"))
-        vt_seq_step_done(run->seq);
-    start_run_unref(run);
+    vt_seq_act_done(user, NULL);
 }
 
 static VtStepResult
@@ -313,8 +285,7 @@ start_journal(VtSeq *seq, gpointer data, GError **error)
         return VT_STEP_DONE;
     vt_journal_begin(run->domain, "start");
     run->own_journal = TRUE;
-    run->refs++;
-    vt_journal_sync(run->domain, start_journalled, run);
+    vt_journal_sync(run->domain, start_journalled, start_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -362,17 +333,11 @@ start_spawn(VtSeq *seq, gpointer data, GError **error)
 static void
 start_spawn_undone(gpointer user, const GError *error)
 {
-    StartRun *run = user;
+    StartRun *run = vt_seq_act_data(user);
 
-    if (run->seq && vt_seq_direction(run->seq) == VT_SEQ_UNDO &&
-        g_strcmp0(vt_seq_current(run->seq), "spawn") == 0) {
+    if (vt_seq_act_is_current(user))
         g_clear_pointer(&run->domain->process, vt_process_free);
-        if (error)
-            vt_seq_step_failed(run->seq, g_error_copy(error));
-        else
-            vt_seq_step_done(run->seq);
-    }
-    start_run_unref(run);
+    vt_seq_act_done(user, error);
 }
 
 static VtStepResult
@@ -384,28 +349,19 @@ start_spawn_undo(VtSeq *seq, gpointer data, GError **error)
         g_clear_pointer(&run->domain->process, vt_process_free);
         return VT_STEP_DONE;
     }
-    run->refs++;
-    vt_process_kill(run->domain->process, START_KILL_GRACE_MS, start_spawn_undone, run);
+    vt_process_kill(run->domain->process, START_KILL_GRACE_MS, start_spawn_undone, start_act(run));
     return VT_STEP_WAIT;
 }
 
 static void
 start_connected(gpointer user, const GError *error)
 {
-    StartRun *run = user;
+    g_autoptr(GError) why = NULL;
 
-    if (start_is_current(run, "connect-qmp")) {
-        GError *why;
-
-        if (!error) {
-            vt_seq_step_done(run->seq);
-        } else {
-            why = g_error_new(VT_ERROR, VT_ERROR_INTERNAL,
-                              _("process exited while connecting to monitor: %s"), error->message);
-            vt_seq_step_failed(run->seq, why);
-        }
-    }
-    start_run_unref(run);
+    if (error)
+        vt_error_set(&why, VT_ERROR_INTERNAL, _("process exited while connecting to monitor: %s"),
+                     error->message);
+    vt_seq_act_done(user, why);
 }
 
 static VtStepResult
@@ -413,8 +369,7 @@ start_connect_qmp(VtSeq *seq, gpointer data, GError **error)
 {
     StartRun *run = data;
 
-    run->refs++;
-    vt_process_connect(run->domain->process, START_CONNECT_MS, start_connected, run);
+    vt_process_connect(run->domain->process, START_CONNECT_MS, start_connected, start_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -446,7 +401,7 @@ start_open_datapath(VtSeq *seq, gpointer data, GError **error)
 {
     StartRun *run = data;
 
-    vt_datapath_open(run->driver, run->domain, run->params.incoming != NULL, start_acted, start_act(run));
+    vt_datapath_open(run->driver, run->domain, run->params.incoming != NULL, vt_seq_act_done, start_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -455,7 +410,7 @@ start_open_datapath_undo(VtSeq *seq, gpointer data, GError **error)
 {
     StartRun *run = data;
 
-    vt_datapath_close(run->domain, start_acted, start_act(run));
+    vt_datapath_close(run->domain, vt_seq_act_done, start_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -494,20 +449,6 @@ start_set_balloon(VtSeq *seq, gpointer data, GError **error)
     return start_call(run, "balloon", args, NULL, error) ? VT_STEP_WAIT : VT_STEP_FAILED;
 }
 
-static void
-start_status_written(gpointer user, const GError *error)
-{
-    StartRun *run = user;
-
-    if (start_is_current(run, "write-status")) {
-        if (error)
-            vt_seq_step_failed(run->seq, g_error_copy(error));
-        else
-            vt_seq_step_done(run->seq);
-    }
-    start_run_unref(run);
-}
-
 static VtStepResult
 start_write_status(VtSeq *seq, gpointer data, GError **error)
 {
@@ -515,8 +456,7 @@ start_write_status(VtSeq *seq, gpointer data, GError **error)
 
     if (run->params.paused)
         vt_domain_set_state(run->domain, VT_DOMAIN_PAUSED, START_PAUSED_USER);
-    run->refs++;
-    vt_store_status_write(run->driver, run->domain, start_status_written, run);
+    vt_store_status_write(run->driver, run->domain, vt_seq_act_done, start_act(run));
     return VT_STEP_WAIT;
 }
 

@@ -34,13 +34,22 @@ typedef struct {
 } StopRun;
 
 static void
-stop_run_unref(StopRun *run)
+stop_run_unref(gpointer data)
 {
+    StopRun *run = data;
+
     if (--run->refs > 0)
         return;
     vt_domain_unref(run->params.domain);
     g_array_unref(run->waiters);
     g_free(run);
+}
+
+static VtSeqAct *
+stop_act(StopRun *run)
+{
+    run->refs++;
+    return vt_seq_act_new(run->seq, run, stop_run_unref);
 }
 
 /* ---- steps ---- */
@@ -52,20 +61,6 @@ stop_is_stuck(const StopRun *run)
     return run->params.domain->process && !run->params.domain->qemu_gone;
 }
 
-static void
-stop_killed(gpointer user, const GError *error)
-{
-    StopRun *run = user;
-
-    if (run->seq && g_strcmp0(vt_seq_current(run->seq), "kill-qemu") == 0) {
-        if (error)
-            vt_seq_step_failed(run->seq, g_error_copy(error));
-        else
-            vt_seq_step_done(run->seq);
-    }
-    stop_run_unref(run);
-}
-
 static VtStepResult
 stop_kill_qemu(VtSeq *seq, gpointer data, GError **error)
 {
@@ -74,43 +69,9 @@ stop_kill_qemu(VtSeq *seq, gpointer data, GError **error)
 
     if (!domain->process || domain->qemu_gone)
         return VT_STEP_DONE;
-    run->refs++;
-    vt_process_kill(domain->process, run->params.grace_ms ? run->params.grace_ms : STOP_GRACE_MS, stop_killed,
-                    run);
+    vt_process_kill(domain->process, run->params.grace_ms ? run->params.grace_ms : STOP_GRACE_MS,
+                    vt_seq_act_done, stop_act(run));
     return VT_STEP_WAIT;
-}
-
-/* What a step waits for; a late answer (after a time-out) is not taken for the next step's. */
-typedef struct {
-    StopRun *run;
-    const char *step;
-} StopAct;
-
-static StopAct *
-stop_act(StopRun *run)
-{
-    StopAct *act = g_new0(StopAct, 1);
-
-    run->refs++;
-    act->run = run;
-    act->step = vt_seq_current(run->seq);
-    return act;
-}
-
-static void
-stop_acted(gpointer user, const GError *error)
-{
-    StopAct *act = user;
-    StopRun *run = act->run;
-
-    if (run->seq && g_strcmp0(vt_seq_current(run->seq), act->step) == 0) {
-        if (error)
-            vt_seq_step_failed(run->seq, g_error_copy(error));
-        else
-            vt_seq_step_done(run->seq);
-    }
-    stop_run_unref(run);
-    g_free(act);
 }
 
 static VtStepResult
@@ -118,7 +79,7 @@ stop_close_datapath(VtSeq *seq, gpointer data, GError **error)
 {
     StopRun *run = data;
 
-    vt_datapath_close(run->params.domain, stop_acted, stop_act(run));
+    vt_datapath_close(run->params.domain, vt_seq_act_done, stop_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -129,7 +90,7 @@ stop_give_back_hostdevs(VtSeq *seq, gpointer data, GError **error)
 
     if (stop_is_stuck(run))
         return VT_STEP_DONE;
-    vt_hostdev_give_back(run->params.driver, &run->params.domain->uuid, stop_acted, stop_act(run));
+    vt_hostdev_give_back(run->params.driver, &run->params.domain->uuid, vt_seq_act_done, stop_act(run));
     return VT_STEP_WAIT;
 }
 

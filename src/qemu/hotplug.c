@@ -49,9 +49,7 @@ struct _VtHotplug {
 
 /* A command and what it belongs to: an answer that comes when that wait is over is dropped. */
 typedef struct {
-    VtHotplug *op;
-    const char *step;
-    VtSeqDirection direction;
+    VtSeqAct *act; /* of the VtHotplug */
     void (*answered)(VtHotplug *op, const GError *error);
 } HotplugCall;
 
@@ -221,24 +219,10 @@ static void
 hotplug_answer(gpointer user, JsonNode *result, const GError *error)
 {
     g_autofree HotplugCall *call = user;
-    g_autoptr(VtHotplug) op = call->op;
 
-    if (op->seq && vt_seq_direction(op->seq) == call->direction &&
-        strcmp(vt_seq_current(op->seq), call->step) == 0)
-        call->answered(op, error);
-}
-
-/* Of the table, so that it outlives the sequence. */
-static const char *
-hotplug_step_name(const VtHotplug *op)
-{
-    const VtSeqTable *table = vt_seq_table(op->seq);
-    const char *name = vt_seq_current(op->seq);
-
-    for (gsize i = 0; i < table->n_steps; i++)
-        if (strcmp(table->steps[i].name, name) == 0)
-            return table->steps[i].name;
-    return "";
+    if (vt_seq_act_is_current(call->act))
+        call->answered(vt_seq_act_data(call->act), error);
+    vt_seq_act_free(call->act);
 }
 
 static HotplugCall *
@@ -246,9 +230,7 @@ hotplug_call_new(VtHotplug *op, void (*answered)(VtHotplug *op, const GError *er
 {
     HotplugCall *call = g_new0(HotplugCall, 1);
 
-    call->op = hotplug_ref(op);
-    call->step = hotplug_step_name(op);
-    call->direction = vt_seq_direction(op->seq);
+    call->act = vt_seq_act_new(op->seq, hotplug_ref(op), (GDestroyNotify)hotplug_unref);
     call->answered = answered;
     return call;
 }

@@ -36,6 +36,19 @@ typedef enum {
     SEQ_END,
 } SeqState;
 
+/* What acts have of a sequence that may be gone when they end. */
+typedef struct {
+    guint refs;
+    VtSeq *seq; /* NULL: gone */
+} SeqHandle;
+
+struct _VtSeqAct {
+    SeqHandle *handle; /* with a reference */
+    guint visit;       /* the one it belongs to */
+    gpointer data;
+    GDestroyNotify release;
+};
+
 struct _VtSeq {
     const VtSeqTable *table;
     gpointer data;
@@ -43,7 +56,9 @@ struct _VtSeq {
     VtSeqDone done;
     SeqState state;
     VtSeqDirection direction;
-    gsize index;        /* of the current step */
+    gsize index; /* of the current step */
+    guint visit; /* counts steps and undos entered, so that each has its own number */
+    SeqHandle *handle;
     gsize undo_top;     /* UNDO: steps below this one are still to be taken back... */
     gsize undo_floor;   /* ...down to this one, behind the last commit point */
     GError *error;      /* what done() will be told; the first failure */
@@ -80,6 +95,13 @@ seq_clear_sources(VtSeq *seq)
     seq->cancel_idle = 0;
 }
 
+static void
+seq_handle_unref(SeqHandle *handle)
+{
+    if (--handle->refs == 0)
+        g_free(handle);
+}
+
 VtSeq *
 vt_seq_new(const VtSeqTable *table, gpointer data, const VtSeqHooks *hooks, VtSeqDone done)
 {
@@ -90,6 +112,9 @@ vt_seq_new(const VtSeqTable *table, gpointer data, const VtSeqHooks *hooks, VtSe
     if (hooks)
         seq->hooks = *hooks;
     seq->done = done;
+    seq->handle = g_new0(SeqHandle, 1);
+    seq->handle->refs = 1;
+    seq->handle->seq = seq;
     return seq;
 }
 
@@ -100,8 +125,10 @@ vt_seq_free(VtSeq *seq)
         return;
     seq_clear_sources(seq);
     seq->dead = TRUE;
+    seq->handle->seq = NULL;
     if (seq->driving)
         return; /* the loop frees it on its way out */
+    seq_handle_unref(seq->handle);
     g_clear_error(&seq->error);
     g_clear_error(&seq->cancel);
     g_clear_error(&seq->step_error);
@@ -231,6 +258,7 @@ seq_choose(VtSeq *seq)
         seq->index = --seq->undo_top;
     }
     seq->state = SEQ_ENTER;
+    seq->visit++;
     seq->finished = FALSE;
     seq->has_limit = FALSE;
     seq->entered = FALSE;
@@ -411,6 +439,60 @@ vt_seq_step_failed(VtSeq *seq, GError *error)
     seq->step_error = error;
     seq_drive(seq);
 }
+
+/* ---- acts ---- */
+
+VtSeqAct *
+vt_seq_act_new(VtSeq *seq, gpointer data, GDestroyNotify release)
+{
+    VtSeqAct *act = g_new0(VtSeqAct, 1);
+
+    act->handle = seq->handle;
+    act->handle->refs++;
+    act->visit = seq->visit;
+    act->data = data;
+    act->release = release;
+    return act;
+}
+
+gboolean
+vt_seq_act_is_current(const VtSeqAct *act)
+{
+    const VtSeq *seq = act->handle->seq;
+
+    return seq && seq->visit == act->visit && seq_expects_event(seq);
+}
+
+gpointer
+vt_seq_act_data(const VtSeqAct *act)
+{
+    return act->data;
+}
+
+void
+vt_seq_act_done(gpointer user, const GError *error)
+{
+    VtSeqAct *act = user;
+
+    if (vt_seq_act_is_current(act) && error)
+        vt_seq_step_failed(act->handle->seq, g_error_copy(error));
+    else if (vt_seq_act_is_current(act))
+        vt_seq_step_done(act->handle->seq);
+    vt_seq_act_free(act);
+}
+
+void
+vt_seq_act_free(VtSeqAct *act)
+{
+    if (!act)
+        return;
+    seq_handle_unref(act->handle);
+    if (act->release)
+        act->release(act->data);
+    g_free(act);
+}
+
+/* ---- the caller's side ---- */
 
 static gboolean
 seq_cancel_now(gpointer user)

@@ -126,6 +126,36 @@ void vt_seq_step_failed(VtSeq *seq, GError *error);
  */
 gboolean vt_seq_cancel(VtSeq *seq, GError *error);
 
+typedef struct _VtSeqAct VtSeqAct;
+
+/**
+ * vt_seq_act_new - an asynchronous act of the current step, or of its undo
+ * @seq:     acting: called from within start() or undo(), or while that waits
+ * @data:    (nullable) (transfer full) kept until the act has ended, for what the act works with
+ * @release: (nullable) gives @data back
+ *
+ * Such an act may end when nobody waits for it any more: after a time-out, a cancel, an undo, or when the sequence is
+ * over and freed. It need not know: vt_seq_act_done() drops what comes too late.
+ * Return: (transfer full) to be ended by one call of vt_seq_act_done() or vt_seq_act_free().
+ */
+VtSeqAct *vt_seq_act_new(VtSeq *seq, gpointer data, GDestroyNotify release);
+
+/** Whether the step still waits for it: vt_seq_act_done() would be heard. */
+gboolean vt_seq_act_is_current(const VtSeqAct *act);
+
+/** What vt_seq_act_new() was given. */
+gpointer vt_seq_act_data(const VtSeqAct *act);
+
+/**
+ * vt_seq_act_done - the act has ended: so does the wait of its step; a VtDoneFunc
+ * @user:  (transfer full) the VtSeqAct
+ * @error: (nullable) how it failed
+ */
+void vt_seq_act_done(gpointer user, const GError *error);
+
+/** Drop it: the step waits on, for another act. Accepts NULL. */
+void vt_seq_act_free(VtSeqAct *act);
+
 /** Change how long the waiting step may still wait, counted from now; 0 takes the limit away. */
 void vt_seq_set_timeout(VtSeq *seq, guint timeout_ms);
 
