@@ -55,13 +55,14 @@ timeline_last(const VtTimeline *timeline)
 static gboolean
 timeline_find_span(const VtTimeline *timeline, const TimelinePhase *phase, TimelineSpan *span)
 {
-    gboolean begun = FALSE;
+    gboolean begun = FALSE, negotiated = FALSE;
 
     for (guint i = 0; i < timeline->entries->len; i++) {
         const VtTimelineEntry *entry = g_ptr_array_index(timeline->entries, i);
 
         if (entry->side != phase->side)
             continue;
+        negotiated |= entry->what == VT_TIMELINE_NEGOTIATED;
         if (!begun && entry->what == phase->from) {
             begun = TRUE;
             span->from_us = entry->t_us;
@@ -71,6 +72,9 @@ timeline_find_span(const VtTimeline *timeline, const TimelinePhase *phase, Timel
             return TRUE;
         }
     }
+    /* A guest without a team has nothing to plug again. */
+    if (begun && phase->to == VT_TIMELINE_REPLUGGED && !negotiated)
+        return FALSE;
     if (begun) {
         span->to_us = timeline_last(timeline);
         span->open = TRUE;
