@@ -40,12 +40,12 @@ def ratio(ours, reference):
     return '%.2f' % (ours / reference) if reference else '-'
 
 
-def measure_virsh(lab, primary):
+def measure_virsh(lab, primary, options='', memory_mib=256):
     """As rawswitch.measure(), but started and migrated by virsh and virtteamd."""
-    lab.a.define(vt.guest_xml(lab, name=NAME, team=primary))
+    lab.a.define(vt.guest_xml(lab, name=NAME, team=primary, options=options, memory_mib=memory_mib))
     lab.a.virsh('start', NAME)
     serial = vt.Serial(os.path.join(lab.dir, NAME + '.serial'))
-    serial.wait('VT: ready', 90)
+    serial.wait('VT: ready', 120)
     if primary:
         serial.wait(r'VT: links.*primary:\w+:up', 60)
     lab.wait_ping()
@@ -67,26 +67,27 @@ def measure_virsh(lab, primary):
 
 
 def switch(runs):
+    big = {'options': 'vt.fill=768', 'memory_mib': 1152}
+    kinds = (('virtio only', None, {}), ('virtio only, 768 MiB of data', None, big), ('vmxnet3', 'vmxnet3', {}),
+             ('vmxnet3, 768 MiB of data', 'vmxnet3', big), ('e1000e', 'e1000e', {}))
     rows = []
-    kinds = (None, 'vmxnet3', 'e1000e')
     raw = {}
     ours = {}
     with vt.Lab(daemons=False) as lab:
-        for kind in kinds:
-            raw[kind] = [rawswitch.measure(lab, kind) for _ in range(runs)]
+        for name, primary, more in kinds:
+            raw[name] = [rawswitch.measure(lab, primary, **more) for _ in range(runs)]
     with vt.Lab() as lab:
-        for kind in kinds:
-            ours[kind] = [measure_virsh(lab, kind) for _ in range(runs)]
+        for name, primary, more in kinds:
+            ours[name] = [measure_virsh(lab, primary, **more) for _ in range(runs)]
 
     def middle(results, key):
         return statistics.median(r[key] for r in results)
-    for kind in kinds:
-        for who, results in (('plain QMP', raw[kind]), ('virtteam', ours[kind])):
-            rows.append([kind or 'virtio only', who, '%g' % middle(results, 'lost'),
-                         '%.3f' % (middle(results, 'longest_gap_ms') / 1000), '%g' % middle(results, 'duplicates'),
-                         '%.2f' % middle(results, 'wall_s'),
-                         ratio(middle(results, 'longest_gap_ms'), middle(raw[kind], 'longest_gap_ms')),
-                         ratio(middle(results, 'wall_s'), middle(raw[kind], 'wall_s'))])
+    for name, _, _ in kinds:
+        for who, results in (('plain QMP', raw[name]), ('virtteam', ours[name])):
+            rows.append([name, who, '%g' % middle(results, 'lost'), '%.3f' % (middle(results, 'longest_gap_ms') / 1000),
+                         '%g' % middle(results, 'duplicates'), '%.2f' % middle(results, 'wall_s'),
+                         ratio(middle(results, 'longest_gap_ms'), middle(raw[name], 'longest_gap_ms')),
+                         ratio(middle(results, 'wall_s'), middle(raw[name], 'wall_s'))])
     table('Live migration under 200 pings a second (median of %d; wall time from the start of the destination\'s QEMU '
           'to the guest running there)' % runs,
           ['primary', 'conducted by', 'lost', 'longest silence (s)', 'duplicates', 'wall (s)', 'silence ratio',

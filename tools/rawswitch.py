@@ -49,13 +49,14 @@ class Qmp:
 class RawGuest:
     """One QEMU on one host, with its taps on the bridge."""
 
-    def __init__(self, lab, host, primary, incoming=False, options='', name='raw', ip=vt.GUEST_IP, mac=vt.MAC):
+    def __init__(self, lab, host, primary, incoming=False, options='', name='raw', ip=vt.GUEST_IP, mac=vt.MAC,
+                 memory_mib=256):
         self.host = host
         self.serial_path = os.path.join(lab.dir, '%s.serial' % name)
         monitor = os.path.join(host.root, name + '.qmp')
         nics = ['standby'] + (['primary'] if primary else [])
         argv = ['qemu-system-x86_64', '-name', name, '-nodefaults', '-no-user-config', '-display', 'none',
-                '-machine', 'pc-q35-7.2,usb=off', '-accel', 'tcg', '-cpu', 'qemu64', '-m', '256', '-smp', '1',
+                '-machine', 'pc-q35-7.2,usb=off', '-accel', 'tcg', '-cpu', 'qemu64', '-m', str(memory_mib), '-smp', '1',
                 '-kernel', vt.GUEST + '/vmlinux', '-initrd', vt.GUEST + '/initrd.cpio',
                 '-append', 'console=ttyS0 quiet panic=-1 vt.ip=%s/24 %s' % (ip, options),
                 '-chardev', 'file,id=c0,path=%s,append=on' % self.serial_path, '-device', 'isa-serial,chardev=c0',
@@ -111,13 +112,13 @@ def migrate(source, destination, timeout=60):
     return time.monotonic() - started, status
 
 
-def measure(lab, primary, settle=4.0):
+def measure(lab, primary, settle=4.0, options='', memory_mib=256):
     """Boot, ping, migrate from a to b: a dict of what was seen."""
-    source = RawGuest(lab, lab.a, primary)
+    source = RawGuest(lab, lab.a, primary, options=options, memory_mib=memory_mib)
     serial = vt.Serial(source.serial_path)
     serial.mark = serial.end()
     source.qmp.command('cont')
-    serial.wait(r'VT: ready', 60)
+    serial.wait(r'VT: ready', 120)
     if primary:
         serial.wait(r'VT: links.*primary:\w+:up', 30)
     lab.wait_ping()
@@ -125,7 +126,7 @@ def measure(lab, primary, settle=4.0):
     probe = lab.ping()
     time.sleep(1.5)
     started = time.monotonic()
-    destination = RawGuest(lab, lab.b, primary, incoming=True)
+    destination = RawGuest(lab, lab.b, primary, incoming=True, options=options, memory_mib=memory_mib)
     prepared = time.monotonic() - started
     mark = serial.end()
     wall, status = migrate(source, destination)
