@@ -92,6 +92,8 @@ def migrate(lab, serial, source, to):
 
 
 def main():
+    # Also where a shell in the background had it ignored.
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     started = time.monotonic()
