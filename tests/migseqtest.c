@@ -719,7 +719,7 @@ test_unplug_timeout(void)
     lab.ejects_after = G_MAXUINT;
     vt_mig_src_run(lab.src, lab_done, &lab);
     lab_wait(&lab);
-    g_assert_error(lab.error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+    g_assert_error(lab.error, VT_ERROR, VT_ERROR_TIMEOUT);
     g_assert_nonnull(strstr(lab.error->message, "'ua-vf0' (team 'ua-net0')"));
     g_assert_nonnull(strstr(lab.error->message, "the guest runs on here"));
     g_assert_cmpuint(lab.asked, ==, 2);
