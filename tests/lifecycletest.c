@@ -347,7 +347,11 @@ test_destroy_beside_a_migration(void)
     g_assert_no_error(lifetest_flags_call(&host, vt_lifecycle_destroy, domain, 0));
     lifetest_state(domain, VT_DOMAIN_SHUTOFF, 2);
     g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_MIGRATION_OUT);
+    vt_domain_ref(domain);
+    g_clear_error(&error);
+    g_assert_true(vt_lifecycle_undefine(host.driver, domain, 0, &error));
     vt_job_end(domain);
+    vt_domain_unref(domain);
     fake_host_close(&host);
 }
 

@@ -116,7 +116,9 @@ vt_lifecycle_undefine(VtDriver *driver, VtDomain *domain, guint flags, GError **
                             _("to keep and to remove something are mutually exclusive"));
     if (!domain->persistent)
         return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("cannot undefine transient domain"));
-    if (vt_job_kind(domain) == VT_JOB_MIGRATION_OUT || vt_job_kind(domain) == VT_JOB_MIGRATION_IN)
+    /* Once the guest is gone (destroyed meanwhile) the migration has nothing to say about it any more. */
+    if ((vt_domain_is_active(domain) || domain->starting) &&
+        (vt_job_kind(domain) == VT_JOB_MIGRATION_OUT || vt_job_kind(domain) == VT_JOB_MIGRATION_IN))
         return vt_error_set(
             error, VT_ERROR_OPERATION_INVALID,
             _("domain '%s' is being migrated: undefine it afterwards, or let the migration do it "
