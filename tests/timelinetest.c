@@ -95,6 +95,7 @@ timelinetest_sample(void)
     g_assert_no_error(error);
     destination =
         vt_timeline_parse(HEAD "{\"t\":1050000,\"side\":\"destination\",\"what\":\"prepared\"}\n"
+                               "{\"t\":4124000,\"side\":\"destination\",\"what\":\"negotiated\"}\n"
                                "{\"t\":4125000,\"side\":\"destination\",\"what\":\"resume\"}\n"
                                "{\"t\":4130000,\"side\":\"probe\",\"what\":\"lost\",\"duration\":40000,"
                                "\"detail\":\"8 <lost>\"}\n",
