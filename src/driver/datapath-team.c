@@ -10,6 +10,7 @@
 
 #include "driver/job.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 #define DATAPATH_TEAM_LOOK_MS 20
 #define DATAPATH_TEAM_UNSURE  50 /* one look of so many when nothing has been seen for a long time */
@@ -80,8 +81,9 @@ datapath_team_applied(VtDatapathTeam *team, const GError *error)
     g_clear_pointer(&team->error, g_free);
     if (error) {
         team->error = g_strdup(error->message);
-        vt_log_warning("domain '%s', team '%s': the host cannot be set to feed '%s': %s", team->domain,
-                       team->team, vt_feed_name(team->applying), error->message);
+        vt_log_id_warning(VT_MESSAGE_DATAPATH_FAILED, team->domain,
+                          "domain '%s', team '%s': the host cannot be set to feed '%s': %s", team->domain,
+                          team->team, vt_feed_name(team->applying), error->message);
     } else {
         team->funcs->note(team->owner, VT_TIMELINE_DATAPATH, team->team, vt_feed_name(team->applying));
         vt_log_debug("dom=%s team=%s feed=%s", team->domain, team->team, vt_feed_name(team->applying));
@@ -257,17 +259,20 @@ datapath_team_report(const VtDatapathTeam *team, VtHandoverReport report)
     case VT_HANDOVER_NOTHING_TO_REPORT:
         break;
     case VT_HANDOVER_NO_LIFE:
-        vt_log_warning(
+        vt_log_id_warning(
+            VT_MESSAGE_DATAPATH_NO_LIFE, name,
             "domain '%s', team '%s': the primary '%s' was plugged, but the guest shows no sign of using "
             "it; both legs stay fed. Has it a driver for the device?",
             name, team->team, team->transient);
         break;
     case VT_HANDOVER_TOOK_OVER:
-        vt_log_info("domain '%s', team '%s': the guest has its primary '%s'", name, team->team,
-                    team->transient);
+        vt_log_id_info(VT_MESSAGE_DATAPATH_TOOK_OVER, name,
+                       "domain '%s', team '%s': the guest has its primary '%s'", name, team->team,
+                       team->transient);
         break;
     case VT_HANDOVER_FELL_BACK:
-        vt_log_info("domain '%s', team '%s': the guest is on standby", name, team->team);
+        vt_log_id_info(VT_MESSAGE_DATAPATH_FELL_BACK, name, "domain '%s', team '%s': the guest is on standby",
+                       name, team->team);
         break;
     }
 }

@@ -17,6 +17,7 @@
 #include "util/file.h"
 #include "util/json.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 #define DATAPATH_KEY       "datapath"
 #define DATAPATH_SUFFIX    ".datapath"
@@ -218,8 +219,9 @@ datapath_open_one(Datapath *datapath, const VtTeam *def)
     VtDatapathTeam *team = datapath_add_team(datapath, def->persistent->info.alias, transient->alias);
 
     if (!vt_datapath_choose(def, &team->backend, &team->why))
-        vt_log_info("domain '%s', team '%s': the host's side is left as it is: %s", datapath->name,
-                    team->team, team->why);
+        vt_log_id_info(VT_MESSAGE_DATAPATH_NONE, datapath->name,
+                       "domain '%s', team '%s': the host's side is left as it is: %s", datapath->name,
+                       team->team, team->why);
 }
 
 void
@@ -474,7 +476,8 @@ datapath_recover_one(VtDriver *driver, const char *name, const char *path)
     g_autoptr(GError) error = NULL;
 
     if (!datapath_load(datapath, path, &error))
-        vt_log_error(
+        vt_log_id_error(
+            VT_MESSAGE_DATAPATH_UNREADABLE, name,
             "'%s' cannot be read: %s What was set on the host for the teams of domain '%s' has to be taken "
             "back by hand (bridge fdb, bridge link, tc).",
             path, error->message, name);

@@ -27,6 +27,7 @@
 #include "util/file.h"
 #include "util/i18n.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 #define DRIVER_DETAIL_DESTROYED 1
 #define DRIVER_BOOT_ID_BYTES    64
@@ -262,6 +263,8 @@ driver_autodestroy(VtDriver *driver, VtDomain *domain)
         .detail = DRIVER_DETAIL_DESTROYED,
     };
 
+    vt_log_id_info(VT_MESSAGE_AUTODESTROY, domain->name, "domain '%s' ends with the client that started it",
+                   domain->name);
     domain->autodestroy = NULL;
     domain->autodestroy_lost = TRUE; /* a start under way looks at this at its end */
     if (!domain->starting)

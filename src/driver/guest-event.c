@@ -19,6 +19,7 @@
 #include "util/i18n.h"
 #include "util/json.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 /* virDomainEventType */
 enum {
@@ -470,7 +471,8 @@ guest_event_exited(VtProcess *process, const char *why, gpointer user)
     if (expected)
         vt_log_debug("dom=%s QEMU has ended: %s", domain->name, why);
     else
-        vt_log_error("domain '%s': QEMU has ended by itself: %s", domain->name, why);
+        vt_log_id_error(VT_MESSAGE_QEMU_ENDED, domain->name, "domain '%s': QEMU has ended by itself: %s",
+                        domain->name, why);
     vt_domain_tell_exited(domain, why);
     /* The stop sequence frees the process, which is calling us. */
     if (!domain->stopping && !domain->starting)

@@ -14,6 +14,7 @@
 #include "driver/reserve.h"
 #include "util/i18n.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 #define HOSTDEV_KEY_PCI "hostdev-pci"
 #define HOSTDEV_DISK_MS 30000
@@ -390,7 +391,8 @@ hostdev_returned(gpointer user, const GError *error)
     HostdevReturn *back = user;
 
     if (error) {
-        vt_log_warning("%s; the device stays reserved until it can be given back", error->message);
+        vt_log_id_warning(VT_MESSAGE_RESERVATION_KEPT, NULL,
+                          "%s; the device stays reserved until it can be given back", error->message);
         if (!back->error)
             back->error = g_error_copy(error);
     }
@@ -451,7 +453,9 @@ vt_hostdev_recover(VtDriver *driver)
 
         if (domain && vt_domain_is_active(domain))
             continue;
-        vt_log_info("giving back a device reserved for domain '%s', which does not run", reservation->domain);
+        vt_log_id_info(VT_MESSAGE_RESERVATION_GIVEN_BACK, reservation->domain,
+                       "giving back a device reserved for domain '%s', which does not run",
+                       reservation->domain);
         g_hash_table_add(idle, g_memdup2(&reservation->uuid, sizeof reservation->uuid));
     }
     g_hash_table_iter_init(&iter, idle);

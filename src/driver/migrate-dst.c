@@ -35,6 +35,7 @@
 #include "util/fd.h"
 #include "util/i18n.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 #define MIGRATE_DST_KEY "migrate-dst"
 
@@ -551,7 +552,8 @@ migrate_finish_cont(gpointer user, JsonNode *result, const GError *error)
     MigrateIn *in = user;
 
     if (error)
-        vt_log_error(
+        vt_log_id_error(
+            VT_MESSAGE_MIGRATION_NOT_RESUMED, in->name,
             "domain '%s' has arrived here complete, but its CPUs do not start: %s; it is paused: try 'virsh "
             "resume'",
             in->name, error->message);
@@ -723,7 +725,8 @@ migrate_in_owner_gone(MigrateIn *in)
     migrate_in_reply(in, NULL, gone); /* nobody hears it, but every call is answered */
     switch (vt_mig_phase_dst_row(in->phase)->client_gone) {
     case VT_MIG_CLEANUP_DESTROY:
-        vt_log_info("domain '%s': the client that migrates it here is gone", in->name);
+        vt_log_id_info(VT_MESSAGE_MIGRATION_CLIENT_GONE_DESTINATION, in->name,
+                       "domain '%s': the client that migrates it here is gone", in->name);
         /* While QEMU is being started, or the answer is on its way, whoever is told next finds no owner. */
         if (in->phase == VT_MIG_DST_PREPARED || in->phase == VT_MIG_DST_AWAITING)
             migrate_in_destroy(in);
@@ -777,10 +780,12 @@ static void
 migrate_in_keep(VtDomain *domain)
 {
     if (vt_domain_state(domain, NULL) == VT_DOMAIN_RUNNING) {
-        vt_log_info("domain '%s' has arrived and runs", vt_domain_name(domain));
+        vt_log_id_info(VT_MESSAGE_MIGRATION_ARRIVED, vt_domain_name(domain),
+                       "domain '%s' has arrived and runs", vt_domain_name(domain));
         return;
     }
-    vt_log_error(
+    vt_log_id_error(
+        VT_MESSAGE_MIGRATION_LEFT_DESTINATION, vt_domain_name(domain),
         "domain '%s' has arrived here by migration, but the daemon ended before it could tell anybody, and it "
         "is not known whether its source went on. It stays paused here. Look at the source: if the guest "
         "runs there, 'virsh destroy' it here; if it does not, and only then, 'virsh resume' it here.",
@@ -802,8 +807,9 @@ vt_migrate_dst_recover(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpoi
         done(user, NULL);
         return;
     }
-    vt_log_info("domain '%s': the migration that brings it was interrupted by the end of the daemon",
-                vt_domain_name(domain));
+    vt_log_id_info(VT_MESSAGE_MIGRATION_INTERRUPTED_DESTINATION, vt_domain_name(domain),
+                   "domain '%s': the migration that brings it was interrupted by the end of the daemon",
+                   vt_domain_name(domain));
     recovery = g_new0(MigrateInRecovery, 1);
     recovery->domain = vt_domain_ref(domain);
     recovery->done = done;

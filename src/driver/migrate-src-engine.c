@@ -9,6 +9,7 @@
 #include "driver/timeline-log.h"
 #include "qemu/argv.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 static gboolean
 migrate_engine_should_run(gpointer user)
@@ -55,6 +56,10 @@ migrate_engine_team(const char *persistent, const char *what, gpointer user)
     };
     VtTimelineLog *log = vt_domain_data(user, VT_TIMELINE_LOG_KEY);
 
+    if (g_str_equal(what, "timeout"))
+        vt_log_id_warning(VT_MESSAGE_UNPLUG_TIMED_OUT, vt_domain_name(user),
+                          "domain '%s': the guest did not let go of its primary in time%s%s",
+                          vt_domain_name(user), persistent ? ", team " : "", persistent ? persistent : "");
     for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
         if (g_str_equal(words[i].what, what))
             vt_timeline_log_note(log, words[i].note, persistent, NULL);

@@ -27,6 +27,7 @@
 #include "qemu/qmp-event.h"
 #include "util/i18n.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 #define MIGRATE_SRC_KEY "migrate-src"
 
@@ -491,12 +492,15 @@ migrate_returned(gpointer user, const GError *error)
     VtDoneFunc recovered = out->recovered;
 
     if (error)
-        vt_log_error("domain '%s' was to run here again after its migration, but: %s; look at its state with "
-                     "'virsh domstate --reason'",
-                     vt_domain_name(out->domain), error->message);
+        vt_log_id_error(
+            VT_MESSAGE_MIGRATION_RETURN_FAILED, vt_domain_name(out->domain),
+            "domain '%s' was to run here again after its migration, but: %s; look at its state with "
+            "'virsh domstate --reason'",
+            vt_domain_name(out->domain), error->message);
     else
-        vt_log_info("domain '%s' runs here again after its migration was given up",
-                    vt_domain_name(out->domain));
+        vt_log_id_info(VT_MESSAGE_MIGRATION_RETURNED, vt_domain_name(out->domain),
+                       "domain '%s' runs here again after its migration was given up",
+                       vt_domain_name(out->domain));
     out->recovered = NULL;
     out->refs++;
     if (recovered && !error) {
@@ -546,7 +550,8 @@ migrate_out_leave(MigrateOut *out)
     migrate_out_set_phase(out, VT_MIG_SRC_LEFT);
     g_clear_pointer(&out->engine, vt_mig_src_free);
     vt_journal_sync(out->domain, NULL, NULL);
-    vt_log_error(
+    vt_log_id_error(
+        VT_MESSAGE_MIGRATION_LEFT_SOURCE, vt_domain_name(out->domain),
         "domain '%s' was sent to another host, and it is not known whether it runs there: the client that "
         "conducted the migration is gone. It stays paused here. If it runs there: 'virsh destroy' it here. "
         "If it does not, and only then: 'virsh resume' it here.",
@@ -571,7 +576,8 @@ migrate_confirm_stopped(gpointer user, const GError *error)
 
     out->recovered = NULL;
     if (error)
-        vt_log_warning("domain '%s' has moved, but: %s", vt_domain_name(out->domain), error->message);
+        vt_log_id_warning(VT_MESSAGE_MIGRATION_NOT_CLEAN, vt_domain_name(out->domain),
+                          "domain '%s' has moved, but: %s", vt_domain_name(out->domain), error->message);
     out->refs++;
     migrate_out_set_phase(out, VT_MIG_SRC_NONE);
     migrate_out_end(out, VT_JOB_TYPE_COMPLETED);
@@ -681,8 +687,9 @@ vt_migrate_src_owner_gone(VtDriver *driver, VtDomain *domain, VtOwner *owner)
         migrate_out_end(out, VT_JOB_TYPE_FAILED);
         break;
     case VT_MIG_CLEANUP_RETURN:
-        vt_log_info("domain '%s': the client that conducts its migration is gone: it stays here",
-                    vt_domain_name(domain));
+        vt_log_id_info(VT_MESSAGE_MIGRATION_CLIENT_GONE_SOURCE, vt_domain_name(domain),
+                       "domain '%s': the client that conducts its migration is gone: it stays here",
+                       vt_domain_name(domain));
         vt_timeline_log_note(out->log, VT_TIMELINE_CANCELLED, NULL, "the client is gone");
         if (out->engine)
             vt_mig_src_cancel(out->engine, g_error_new(VT_ERROR, VT_ERROR_ABORTED,
@@ -724,8 +731,9 @@ vt_migrate_src_recover(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpoi
     vt_timeline_log_note(out->log, VT_TIMELINE_FAILED, NULL, "the source's daemon was restarted");
     switch (vt_mig_phase_src_row(out->phase)->restart) {
     case VT_MIG_CLEANUP_RETURN:
-        vt_log_info("domain '%s': its migration was interrupted by the end of the daemon: it stays here",
-                    vt_domain_name(domain));
+        vt_log_id_info(VT_MESSAGE_MIGRATION_INTERRUPTED_SOURCE, vt_domain_name(domain),
+                       "domain '%s': its migration was interrupted by the end of the daemon: it stays here",
+                       vt_domain_name(domain));
         out->recovered = done;
         out->recovered_user = user;
         migrate_out_return(out);

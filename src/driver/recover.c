@@ -38,6 +38,7 @@
 #include "driver/store.h"
 #include "util/json.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 #define RECOVER_JOB_MS      30000
 #define RECOVER_CONNECT_MS  10000
@@ -118,12 +119,14 @@ recover_is_to_end(Recovery *recovery)
     VtDomain *domain = recovery->domain;
 
     if (domain->autodestroy_lost) {
-        vt_log_info("domain '%s' was to end with its client, which has gone", domain->name);
+        vt_log_id_info(VT_MESSAGE_AUTODESTROY_AFTER_RESTART, domain->name,
+                       "domain '%s' was to end with its client, which has gone", domain->name);
         recover_stop(recovery, VT_SHUTOFF_DESTROYED, STOPPED_DESTROYED);
         return TRUE;
     }
     if (g_strcmp0(vt_journal_kind(domain), "start") == 0) {
-        vt_log_info("domain '%s': its start was interrupted, ending it", domain->name);
+        vt_log_id_info(VT_MESSAGE_RECOVER_START_INTERRUPTED, domain->name,
+                       "domain '%s': its start was interrupted, ending it", domain->name);
         recover_stop(recovery, VT_SHUTOFF_FAILED, STOPPED_FAILED);
         return TRUE;
     }
@@ -139,7 +142,8 @@ recover_migrated(gpointer user, const GError *error)
     g_autoptr(VtDomain) domain = recovery->domain; /* the reference of recover_finish() */
 
     if (error)
-        vt_log_warning("domain '%s': recovery of what was interrupted: %s", domain->name, error->message);
+        vt_log_id_warning(VT_MESSAGE_RECOVER_NOT_CLEAN, domain->name,
+                          "domain '%s': recovery of what was interrupted: %s", domain->name, error->message);
     recover_done(recovery);
 }
 
@@ -177,7 +181,7 @@ recover_finish(Recovery *recovery)
         vt_migrate_recover(recovery->driver, domain, recover_migrated, recovery);
     } else {
         vt_journal_end(domain);
-        vt_log_info("domain '%s' is found again", domain->name);
+        vt_log_id_info(VT_MESSAGE_RECOVER_FOUND, domain->name, "domain '%s' is found again", domain->name);
         recover_done(recovery);
     }
 }
@@ -244,10 +248,12 @@ recover_no_answer(Recovery *recovery, const GError *error)
 
     if (recover_is_to_end(recovery))
         return;
-    vt_log_error("the monitor of domain '%s' (process %d) does not answer: the guest is left running in the "
-                 "state last known, and is asked again until it answers: %s",
-                 domain->name, (int)vt_process_pid(domain->process),
-                 error ? error->message : "its connection is lost");
+    vt_log_id_error(
+        VT_MESSAGE_RECOVER_SILENT, domain->name,
+        "the monitor of domain '%s' (process %d) does not answer: the guest is left running in the "
+        "state last known, and is asked again until it answers: %s",
+        domain->name, (int)vt_process_pid(domain->process),
+        error ? error->message : "its connection is lost");
     vt_domain_set_state(domain, domain->state, REASON_UNKNOWN);
     if (recovery->has_job)
         vt_job_end(domain);
@@ -318,7 +324,8 @@ recover_connected(gpointer user, const GError *error)
     } else if (g_error_matches(error, VT_ERROR, VT_ERROR_TIMEOUT)) {
         recover_no_answer(recovery, error);
     } else {
-        vt_log_error("domain '%s' has ended: %s", domain->name, error->message);
+        vt_log_id_error(VT_MESSAGE_RECOVER_DIED, domain->name, "domain '%s' has ended: %s", domain->name,
+                        error->message);
         recover_stop(recovery, VT_SHUTOFF_FAILED, STOPPED_FAILED);
     }
 }
@@ -340,7 +347,8 @@ recover_has_job(gpointer user, const GError *error)
     if (!domain->process) {
         gboolean powered_off = domain->state == VT_DOMAIN_SHUTDOWN;
 
-        vt_log_info("domain '%s' ended while no daemon watched it: %s", domain->name, local->message);
+        vt_log_id_info(VT_MESSAGE_RECOVER_ENDED, domain->name,
+                       "domain '%s' ended while no daemon watched it: %s", domain->name, local->message);
         recover_stop(recovery, powered_off ? VT_SHUTOFF_SHUTDOWN : VT_SHUTOFF_CRASHED,
                      powered_off ? STOPPED_SHUTDOWN : STOPPED_FAILED);
         return;
@@ -371,8 +379,9 @@ recover_one(VtDriver *driver, VtStoreStatus *status)
     Recovery *recovery;
 
     if (!domain) {
-        vt_log_error("the running guest '%s' (pid %d) clashes with a definition: it is left alone",
-                     status->def->name, status->pid);
+        vt_log_id_error(VT_MESSAGE_RECOVER_CLASH, NULL,
+                        "the running guest '%s' (pid %d) clashes with a definition: it is left alone",
+                        status->def->name, status->pid);
         vt_store_status_free(status);
         return;
     }

@@ -8,6 +8,7 @@
 #include "util/file.h"
 #include "util/json.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 #define VT_LOG_DOMAIN     "virtteam-driver-reserve"
 #define RESERVE_KEY       "reserve"
@@ -156,9 +157,11 @@ reserve_load_file(ReserveList *list, const char *address)
         return;
     }
     aside = g_strconcat(path, ".corrupt", NULL);
-    vt_log_error("The reservation '%s' cannot be read and is set aside as '%s': %s Check by hand whether the "
-                 "function %s is still bound to VFIO.",
-                 path, aside, error->message, address);
+    vt_log_id_error(
+        VT_MESSAGE_RESERVATION_CORRUPT, NULL,
+        "The reservation '%s' cannot be read and is set aside as '%s': %s Check by hand whether the "
+        "function %s is still bound to VFIO.",
+        path, aside, error->message, address);
     if (rename(path, aside) < 0)
         vt_log_error("The reservation '%s' cannot be set aside: %s", path, g_strerror(errno));
 }

@@ -20,6 +20,7 @@
 #include "util/file.h"
 #include "util/i18n.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 #define STORE_KEY          "store"
 #define STORE_MAX_BYTES    (4 * 1024 * 1024)
@@ -135,7 +136,8 @@ store_set_aside(const char *path, const char *why)
     if (g_rename(path, aside) < 0)
         vt_log_error("'%s' cannot be used (%s) and cannot be set aside: %s", path, why, g_strerror(errno));
     else
-        vt_log_error("'%s' cannot be used (%s): it was renamed to '%s'", path, why, aside);
+        vt_log_id_error(VT_MESSAGE_STORE_SET_ASIDE, NULL, "'%s' cannot be used (%s): it was renamed to '%s'",
+                        path, why, aside);
 }
 
 static char *

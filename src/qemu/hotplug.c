@@ -23,6 +23,7 @@
 #include "util/i18n.h"
 #include "util/json.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 #define HOTPLUG_COMMAND_MS 30000 /* QEMU's main loop may be busy, but not for ever */
 #define HOTPLUG_UNDO_MS    10000
@@ -508,7 +509,8 @@ hotplug_retry(gpointer user)
     VtHotplug *op = user;
 
     op->retry_timer = 0;
-    vt_log_info("%s: the guest has not let go yet, asking it again", op->alias);
+    vt_log_id_info(VT_MESSAGE_DETACH_ASKED_AGAIN, NULL, "%s: the guest has not let go yet, asking it again",
+                   op->alias);
     hotplug_ask(op);
     return G_SOURCE_REMOVE;
 }

@@ -31,6 +31,7 @@
 #include "util/i18n.h"
 #include "util/json.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 #define MIG_SRC_ANSWER_MS     30000 /* for a command that does no work */
 #define MIG_SRC_POLL_MS       250
@@ -395,8 +396,8 @@ mig_src_unplug_tick(gpointer user)
         return G_SOURCE_REMOVE;
     }
     src->unplug_asked++;
-    vt_log_info("the guest has not ejected its primary: asking again (%u of %u)", src->unplug_asked,
-                src->unplug_retries);
+    vt_log_id_info(VT_MESSAGE_UNPLUG_ASKED_AGAIN, NULL, "the guest is asked to eject again (%u of %u)",
+                   src->unplug_asked, src->unplug_retries);
     for (guint i = 0; i < src->teams->len; i++)
         vt_mig_calls_ask(src->polls, "device_del",
                          vt_json_node_new(vt_json_object_new(
@@ -657,8 +658,8 @@ mig_src_got_devices(gpointer user, JsonNode *result, const GError *error)
         } else if (team->device && line->len == 0) {
             g_string_printf(line, "device_add %s", team->device);
         } else {
-            vt_log_warning("primary '%s' of team '%s' is gone and is not plugged in again", team->transient,
-                           team->persistent);
+            vt_log_id_warning(VT_MESSAGE_PRIMARY_LOST, NULL, "primary '%s' of team '%s' has not come back",
+                              team->transient, team->persistent);
         }
     }
     if (line->len == 0)

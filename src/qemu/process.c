@@ -26,6 +26,7 @@
 #include "qemu/process-spawn.h"
 #include "util/i18n.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 #define PROCESS_CONNECT_RETRY_MS 20
 #define PROCESS_RECONNECT_MS     200
@@ -302,11 +303,12 @@ process_reconnect_later(VtProcess *process)
     }
     process->backoff_ms =
         CLAMP(process->backoff_ms * 2, (guint)PROCESS_BACKOFF_MIN_MS, (guint)PROCESS_BACKOFF_MAX_MS);
-    vt_log_error("the monitor of QEMU process %d does not answer (%s): its guest runs on, but cannot be "
-                 "controlled; the next try is in %u s",
-                 (int)process->pid,
-                 process->last_connect_problem ? process->last_connect_problem : "it was closed",
-                 process->backoff_ms / 1000);
+    vt_log_id_error(VT_MESSAGE_MONITOR_SILENT, NULL,
+                    "the monitor of QEMU process %d does not answer (%s): its guest runs on, but cannot be "
+                    "controlled; the next try is in %u s",
+                    (int)process->pid,
+                    process->last_connect_problem ? process->last_connect_problem : "it was closed",
+                    process->backoff_ms / 1000);
     process->retry_timer = g_timeout_add(process->backoff_ms, process_retry, process);
 }
 
@@ -329,7 +331,8 @@ process_qmp_closed(VtQmpClient *client, const GError *why, gpointer user)
 static void
 process_answers_again(VtProcess *process)
 {
-    vt_log_warning("the monitor of QEMU process %d answers again", (int)process->pid);
+    vt_log_id_warning(VT_MESSAGE_MONITOR_BACK, NULL, "the monitor of QEMU process %d answers again",
+                      (int)process->pid);
     if (process->funcs.reconnected)
         process->funcs.reconnected(process, process->user);
 }

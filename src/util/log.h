@@ -94,3 +94,11 @@ void vt_log_write(VtLogLevel level, const char *domain, const VtLogObject *objec
 #define vt_log_object_info(object, ...)    vt_log_write(VT_LOG_INFO, VT_LOG_DOMAIN, object, __VA_ARGS__)
 #define vt_log_object_warning(object, ...) vt_log_write(VT_LOG_WARNING, VT_LOG_DOMAIN, object, __VA_ARGS__)
 #define vt_log_object_error(object, ...)   vt_log_write(VT_LOG_ERROR, VT_LOG_DOMAIN, object, __VA_ARGS__)
+
+/* One of util/message-id.h; @name (nullable) is the domain's: vt_log_id_info(VT_MESSAGE_RECOVER_FOUND, name, "..."). */
+#define vt_log_id(level, id, name, ...)                                                                      \
+    vt_log_write(level, VT_LOG_DOMAIN, &(VtLogObject){ .message_id = (id), .domain_name = (name) },          \
+                 __VA_ARGS__)
+#define vt_log_id_info(id, name, ...)    vt_log_id(VT_LOG_INFO, id, name, __VA_ARGS__)
+#define vt_log_id_warning(id, name, ...) vt_log_id(VT_LOG_WARNING, id, name, __VA_ARGS__)
+#define vt_log_id_error(id, name, ...)   vt_log_id(VT_LOG_ERROR, id, name, __VA_ARGS__)

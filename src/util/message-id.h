@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * MESSAGE_ID of each message that an operator may wait for or act on: `journalctl MESSAGE_ID=...`. An id never changes
+ * and is never used for another message; the words of the message may change. docs/messages.md tells what to do about
+ * each, and tests/check-messages.py keeps it, this table and the calls in step.
+ */
+#pragma once
+
+#define VT_MESSAGE_AUTODESTROY                       "0d23146286cf495aab67da59b700040a"
+#define VT_MESSAGE_AUTODESTROY_AFTER_RESTART         "6f1d9b5818c645c096388aa1900992aa"
+#define VT_MESSAGE_DATAPATH_FAILED                   "801c45c556b541bb83a62a8d618b24e3"
+#define VT_MESSAGE_DATAPATH_FELL_BACK                "a12aa850349642d184d0baef7f81bf47"
+#define VT_MESSAGE_DATAPATH_NONE                     "f5a72361ef9f4aff9486b15c40d53f7e"
+#define VT_MESSAGE_DATAPATH_NO_LIFE                  "1ddf73621054471a9f813533f5b96424"
+#define VT_MESSAGE_DATAPATH_TOOK_OVER                "54e57fdc321b49b895339e5da0ddd32a"
+#define VT_MESSAGE_DATAPATH_UNREADABLE               "457284206e8443cd97fab81b28bab2e5"
+#define VT_MESSAGE_DETACH_ASKED_AGAIN                "045c323c38e9468e842f7686d8a0b457"
+#define VT_MESSAGE_MIGRATION_ARRIVED                 "d90c2d58e00641d78134cc4d4f6279c8"
+#define VT_MESSAGE_MIGRATION_CLIENT_GONE_DESTINATION "e564c1171418450388653b7a82bf4752"
+#define VT_MESSAGE_MIGRATION_CLIENT_GONE_SOURCE      "fd1947df1caa49e394e6368bcf6bbc75"
+#define VT_MESSAGE_MIGRATION_INTERRUPTED_DESTINATION "fcf7010cfebb49abaf8e5298f9963d5c"
+#define VT_MESSAGE_MIGRATION_INTERRUPTED_SOURCE      "50d324be27b94b7ebba12fdab243f234"
+#define VT_MESSAGE_MIGRATION_LEFT_DESTINATION        "37f759f55f764a17a9d1f174ebc6e680"
+#define VT_MESSAGE_MIGRATION_LEFT_SOURCE             "9a7a3dda63184bce90a2f56067bd1820"
+#define VT_MESSAGE_MIGRATION_NOT_CLEAN               "070c23bc15bb490d8a3878e55dbdeea2"
+#define VT_MESSAGE_MIGRATION_NOT_RESUMED             "c0f526b3060449c08477c1ebe2e27f3b"
+#define VT_MESSAGE_MIGRATION_RETURNED                "36f6aa491ecd4f51acb8cddf82c56ae1"
+#define VT_MESSAGE_MIGRATION_RETURN_FAILED           "a89fdafd2a6045469afea44a6f511c71"
+#define VT_MESSAGE_MONITOR_BACK                      "1dec31bea31743ab8a5322515a136936"
+#define VT_MESSAGE_MONITOR_SILENT                    "90e3da97bf62482097a45d863c12d879"
+#define VT_MESSAGE_PRIMARY_LOST                      "8fd6e26a03d54411b9af1ca1e88c875b"
+#define VT_MESSAGE_QEMU_ENDED                        "368285925be2413f945f1bbc88120121"
+#define VT_MESSAGE_RECOVER_CLASH                     "22b35a6306f74ae38e80f057eb5796bb"
+#define VT_MESSAGE_RECOVER_DIED                      "b219e521660144f8a139841eb2cd5ce4"
+#define VT_MESSAGE_RECOVER_ENDED                     "7133c8c1bb7244fcb1fe06aa0123f479"
+#define VT_MESSAGE_RECOVER_FOUND                     "2073a5fb327f47b1afe4c655cfdb2db7"
+#define VT_MESSAGE_RECOVER_NOT_CLEAN                 "3246765d12244edd9424e90c70cbcbcf"
+#define VT_MESSAGE_RECOVER_SILENT                    "23c8dd5b27394a29ba0fad34ddf0c433"
+#define VT_MESSAGE_RECOVER_START_INTERRUPTED         "d3b33a85a3d549b1846c620ff499751f"
+#define VT_MESSAGE_RESERVATION_CORRUPT               "8345d653a8c34080b1b33a0d89c3cf09"
+#define VT_MESSAGE_RESERVATION_GIVEN_BACK            "4fcfa1bba29e46d0be6fc8d1b2e84990"
+#define VT_MESSAGE_RESERVATION_KEPT                  "71b1208d17b442feb8d1a315eb7805f6"
+#define VT_MESSAGE_STORE_SET_ASIDE                   "57f5766d69044d6482838fb275d8994c"
+#define VT_MESSAGE_UNPLUG_ASKED_AGAIN                "0e00b89ab5194b15b705ec69aa18faf1"
+#define VT_MESSAGE_UNPLUG_TIMED_OUT                  "e66d91e395aa4323a2666605045b7d0e"
