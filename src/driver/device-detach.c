@@ -11,6 +11,7 @@
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/hostdev.h"
+#include "driver/team-manage.h"
 #include "qemu/hotplug.h"
 #include "util/i18n.h"
 #include "util/json.h"
@@ -160,7 +161,8 @@ vt_device_live_gone(VtDomain *domain, const char *alias)
     VtDevice found;
     guint index = 0;
 
-    if (!domain->live || !domain->driver || !vt_device_find_alias(domain->live, alias, &found, &index))
+    if (!domain->live || !domain->driver || vt_team_manage_gone(domain, alias) ||
+        !vt_device_find_alias(domain->live, alias, &found, &index))
         return;
     g_ptr_array_steal_index(vt_device_find_list(domain->live, &found), index);
     vt_log_info("dom=%s device %s is gone", domain->name, alias);
@@ -351,6 +353,7 @@ vt_device_live_detach(VtDomain *domain, const char *alias, gboolean wait, VtDone
         return;
     }
     vt_device_find_alias(domain->live, alias, &found, &index);
+    vt_team_manage_forget(domain, alias);
     run = g_new0(DeviceDetach, 1);
     run->refs = 2; /* the run's, and that of what comes next */
     run->domain = vt_domain_ref(domain);

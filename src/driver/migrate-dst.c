@@ -26,6 +26,7 @@
 #include "driver/start.h"
 #include "driver/stop.h"
 #include "driver/store.h"
+#include "driver/team-manage.h"
 #include "driver/timeline-log.h"
 #include "qemu/mig-dst.h"
 #include "qemu/mig-phase.h"
@@ -485,7 +486,9 @@ static void
 migrate_prepare_journalled(gpointer user, const GError *error)
 {
     MigrateIn *in = user;
-    const VtStartParams params = { .driver = in->driver, .domain = in->domain, .incoming = "defer" };
+    const VtStartParams params = {
+        .driver = in->driver, .domain = in->domain, .incoming = "defer", .migrated = TRUE
+    };
 
     if (error)
         migrate_in_fail(in, error);
@@ -543,6 +546,7 @@ migrate_finish_resumed(MigrateIn *in)
 {
     vt_journal_end(in->domain);
     migrate_in_end(in, VT_JOB_TYPE_COMPLETED);
+    vt_team_manage_replug(in->domain, NULL, NULL);
     migrate_in_unref(in);
 }
 
@@ -804,6 +808,7 @@ vt_migrate_dst_recover(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpoi
     if (phase >= 0 && vt_mig_phase_dst_row((VtMigDstPhase)phase)->restart == VT_MIG_CLEANUP_ASK_QEMU) {
         migrate_in_keep(domain);
         vt_journal_end(domain);
+        vt_team_manage_replug(domain, NULL, NULL);
         done(user, NULL);
         return;
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "conf/teaming.h"
 #include "driver/journal.h"
+#include "driver/team-manage.h"
 #include "driver/timeline-log.h"
 #include "qemu/argv.h"
 #include "util/log.h"
@@ -98,23 +99,18 @@ migrate_engine_teams_read(VtDriver *driver, VtDomain *domain, MigrateEngineTeams
     *result = (MigrateEngineTeams){ .teams = g_array_new(FALSE, TRUE, sizeof(VtMigSrcTeam)) };
     for (guint i = 0; i < teams->len; i++) {
         const VtTeam *team = g_ptr_array_index(teams, i);
-        const VtTeamPolicy *policy = team->policy;
         const VtDeviceInfo *transient =
             team->transient_net ? &team->transient_net->info : &team->transient_hostdev->info;
         VtMigSrcTeam row = { .persistent = team->persistent->info.alias, .transient = transient->alias };
-        guint timeout_ms =
-            policy && policy->unplug_timeout_ms ? policy->unplug_timeout_ms : config->unplug_timeout_ms;
-        guint retries =
-            policy && policy->unplug_retries >= 0 ? (guint)policy->unplug_retries : config->unplug_retries;
-        VtTeamOnTimeout on_timeout = policy && policy->on_timeout != VT_TEAM_ON_TIMEOUT_DEFAULT
-                                         ? policy->on_timeout
-                                         : config->on_timeout;
+        guint timeout_ms, retries;
 
+        if (vt_team_manage_is(team))
+            continue;
+        wait |= vt_team_manage_limits(config, team->policy, &timeout_ms, &retries);
         if (team->transient_net)
             row.device = vt_argv_net_device(def, team->transient_net);
         result->timeout_ms = MAX(result->timeout_ms, timeout_ms);
         result->retries = MAX(result->retries, retries);
-        wait = wait || on_timeout == VT_TEAM_ON_TIMEOUT_WAIT;
         g_array_append_val(result->teams, row);
     }
     if (wait)

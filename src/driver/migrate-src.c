@@ -21,6 +21,7 @@
 #include "driver/lifecycle.h"
 #include "driver/migrate-src-engine.h"
 #include "driver/stop.h"
+#include "driver/team-manage.h"
 #include "driver/timeline-log.h"
 #include "qemu/mig-phase.h"
 #include "qemu/mig-uri.h"
@@ -50,6 +51,7 @@ typedef struct {
     guint flags;
     VtDoneFunc recovered;
     gpointer recovered_user;
+    GError *failure; /* of what ends here, while its primaries come back */
 } MigrateOut;
 
 static void migrate_out_return(MigrateOut *out);
@@ -69,6 +71,7 @@ migrate_out_unref(MigrateOut *out)
     vt_mig_src_free(out->engine);
     vt_mig_params_free(out->params);
     vt_domain_unref(out->domain);
+    g_clear_error(&out->failure);
     g_free(out);
 }
 
@@ -197,6 +200,13 @@ migrate_out_end(MigrateOut *out, VtJobType type)
 /* ---- Begin ---- */
 
 static void
+migrate_out_cancel(MigrateOut *out, const char *why)
+{
+    if (!vt_team_manage_cancel(out->domain, g_error_new_literal(VT_ERROR, VT_ERROR_ABORTED, why)))
+        vt_mig_src_cancel(out->engine, g_error_new_literal(VT_ERROR, VT_ERROR_ABORTED, why));
+}
+
+static void
 migrate_out_abort(gpointer user, guint flags)
 {
     MigrateOut *out = user;
@@ -204,8 +214,7 @@ migrate_out_abort(gpointer user, guint flags)
     vt_timeline_log_note(out->log, VT_TIMELINE_CANCELLED, NULL, "by a client");
     out->aborted = TRUE;
     if (out->engine && out->phase == VT_MIG_SRC_PERFORM)
-        vt_mig_src_cancel(out->engine, g_error_new(VT_ERROR, VT_ERROR_ABORTED,
-                                                   _("job 'migration out' canceled by client")));
+        migrate_out_cancel(out, _("job 'migration out' canceled by client"));
 }
 
 /* The XML for the destination may name other host resources, and nothing that the guest sees. */
@@ -352,6 +361,23 @@ migrate_perform_answer(gpointer user, const GError *error)
     migrate_out_unref(out);
 }
 
+/* The guest goes on here, with its primaries as far as they could be plugged in again. */
+static void
+migrate_failed(gpointer user, const GError *nothing)
+{
+    MigrateOut *out = user;
+    g_autoptr(GError) error = g_steal_pointer(&out->failure);
+
+    if (!out->over)
+        migrate_out_set_phase(out, VT_MIG_SRC_NONE);
+    migrate_out_reply(out, NULL, error);
+    if (!out->over) {
+        migrate_out_end(out, g_error_matches(error, VT_ERROR, VT_ERROR_ABORTED) ? VT_JOB_TYPE_CANCELLED
+                                                                                : VT_JOB_TYPE_FAILED);
+    }
+    migrate_out_unref(out);
+}
+
 static void
 migrate_performed(gpointer user, const GError *error)
 {
@@ -366,11 +392,20 @@ migrate_performed(gpointer user, const GError *error)
         return;
     }
     vt_timeline_log_note(out->log, VT_TIMELINE_FAILED, NULL, error->message);
-    migrate_out_set_phase(out, VT_MIG_SRC_NONE);
+    out->failure = g_error_copy(error);
     out->refs++;
-    migrate_out_reply(out, NULL, error);
-    migrate_out_end(out, g_error_matches(error, VT_ERROR, VT_ERROR_ABORTED) ? VT_JOB_TYPE_CANCELLED
-                                                                            : VT_JOB_TYPE_FAILED);
+    vt_team_manage_replug(out->domain, migrate_failed, out);
+}
+
+static void
+migrate_perform_unplugged(gpointer user, const GError *error)
+{
+    MigrateOut *out = user;
+
+    if (!out->over && error)
+        migrate_performed(out, error);
+    else if (!out->over && out->engine)
+        vt_mig_src_run(out->engine, migrate_performed, out);
     migrate_out_unref(out);
 }
 
@@ -392,7 +427,10 @@ migrate_perform_run(gpointer user, const GError *nothing)
             vt_datapath_event(out->domain, NULL, VT_HANDOVER_UNPLUG_REVOKED, NULL, NULL);
             migrate_performed(out, error);
         } else {
-            vt_mig_src_run(out->engine, migrate_performed, out);
+            out->refs++;
+            if (vt_team_manage_has(out->domain))
+                vt_migrate_job_phase(out->domain, "unplug");
+            vt_team_manage_unplug(out->domain, migrate_perform_unplugged, out);
         }
     }
     migrate_out_unref(out);
@@ -486,9 +524,10 @@ vt_migrate_perform(VtDriver *driver, VtDomain *domain, const char *dconnuri, con
 /* ---- back to the source ---- */
 
 static void
-migrate_returned(gpointer user, const GError *error)
+migrate_return_ended(gpointer user, const GError *nothing)
 {
     MigrateOut *out = user;
+    g_autoptr(GError) error = g_steal_pointer(&out->failure);
     VtDoneFunc recovered = out->recovered;
 
     if (error)
@@ -502,12 +541,6 @@ migrate_returned(gpointer user, const GError *error)
                        "domain '%s' runs here again after its migration was given up",
                        vt_domain_name(out->domain));
     out->recovered = NULL;
-    out->refs++;
-    if (recovered && !error) {
-        /* What QEMU said while no daemon was there is lost: look for the primary as after an arrival. */
-        vt_datapath_event(out->domain, NULL, VT_HANDOVER_PRIMARY_GONE, NULL, NULL);
-        vt_datapath_event(out->domain, NULL, VT_HANDOVER_GUEST_ARRIVES, NULL, NULL);
-    }
     migrate_out_set_phase(out, VT_MIG_SRC_NONE);
     if (error) {
         migrate_out_reply(out, NULL, error);
@@ -520,6 +553,21 @@ migrate_returned(gpointer user, const GError *error)
     if (recovered)
         recovered(out->recovered_user, error);
     migrate_out_unref(out);
+}
+
+static void
+migrate_returned(gpointer user, const GError *error)
+{
+    MigrateOut *out = user;
+
+    if (out->recovered && !error) {
+        /* What QEMU said while no daemon was there is lost: look for the primary as after an arrival. */
+        vt_datapath_event(out->domain, NULL, VT_HANDOVER_PRIMARY_GONE, NULL, NULL);
+        vt_datapath_event(out->domain, NULL, VT_HANDOVER_GUEST_ARRIVES, NULL, NULL);
+    }
+    out->failure = error ? g_error_copy(error) : NULL;
+    out->refs++;
+    vt_team_manage_replug(out->domain, migrate_return_ended, out);
 }
 
 static void
@@ -692,8 +740,7 @@ vt_migrate_src_owner_gone(VtDriver *driver, VtDomain *domain, VtOwner *owner)
                        vt_domain_name(domain));
         vt_timeline_log_note(out->log, VT_TIMELINE_CANCELLED, NULL, "the client is gone");
         if (out->engine)
-            vt_mig_src_cancel(out->engine, g_error_new(VT_ERROR, VT_ERROR_ABORTED,
-                                                       _("the client of the migration is gone")));
+            migrate_out_cancel(out, _("the client of the migration is gone"));
         break;
     case VT_MIG_CLEANUP_LEAVE:
         if (out->phase != VT_MIG_SRC_LEFT)

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 #include "conf/metadata.h"
+#include "conf/teaming.h"
 #include "conf/validate.h"
 #include "driver/domain-private.h"
 #include "driver/event.h"
@@ -135,6 +136,29 @@ metadata_check(const MetadataChange *change, GError **error)
     return TRUE;
 }
 
+/* QEMU was started with its primaries one way or the other. */
+static gboolean
+metadata_check_teams(const VtDomainDef *live, const VtDomainDef *tried, GError **error)
+{
+    g_autoptr(GPtrArray) teams = vt_teaming_teams(live);
+
+    for (guint i = 0; i < teams->len; i++) {
+        const VtTeam *team = g_ptr_array_index(teams, i);
+        const char *alias = team->persistent->info.alias;
+        const VtNetDef *persistent = vt_teaming_find_persistent(tried, alias);
+        const VtTeamPolicy *policy = persistent ? vt_teaming_policy(tried, persistent) : NULL;
+        gboolean was = team->policy && team->policy->orchestration == VT_ORCHESTRATION_MANAGEMENT;
+
+        if (was != (policy && policy->orchestration == VT_ORCHESTRATION_MANAGEMENT))
+            return vt_error_set(
+                error, VT_ERROR_OPERATION_INVALID,
+                _("who unplugs the primary of team '%s' cannot change while the guest runs: set "
+                  "its orchestration with --config, for the next start"),
+                alias);
+    }
+    return TRUE;
+}
+
 gboolean
 vt_query_set_metadata(VtDriver *driver, VtDomain *domain, int type, const char *metadata, const char *key,
                       const char *uri, guint flags, GError **error)
@@ -150,6 +174,8 @@ vt_query_set_metadata(VtDriver *driver, VtDomain *domain, int type, const char *
     changed = config ? vt_domain_def_copy(config) : NULL;
     if ((tried && !metadata_apply(tried, &change, error)) ||
         (changed && !metadata_apply(changed, &change, error)))
+        return FALSE;
+    if (tried && !metadata_check_teams(live, tried, error))
         return FALSE;
     if (config) {
         former = vt_domain_def_copy(config);

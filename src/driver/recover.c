@@ -36,6 +36,7 @@
 #include "driver/start-host.h"
 #include "driver/stop.h"
 #include "driver/store.h"
+#include "driver/team-manage.h"
 #include "util/json.h"
 #include "util/log.h"
 #include "util/message-id.h"
@@ -83,6 +84,8 @@ recover_done(Recovery *recovery)
     g_autoptr(VtDomain) domain = vt_domain_ref(recovery->domain);
 
     vt_domain_remove_qmp_listener(domain, &recover_listener, recovery);
+    if (domain->live && domain->process && domain->state == VT_DOMAIN_RUNNING)
+        vt_team_manage_replug(domain, NULL, NULL);
     if (recovery->has_job)
         vt_job_end(domain);
     vt_domain_set_data(domain, RECOVER_KEY, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "driver/save-file.h"
 #include "driver/save.h"
 #include "driver/stop.h"
+#include "driver/team-manage.h"
 #include "qemu/mig-src.h"
 #include "util/log.h"
 
@@ -119,7 +120,7 @@ save_recovery_return(SaveRecovery *recovery)
             team->transient_net ? &team->transient_net->info : &team->transient_hostdev->info;
         const VtMigSrcTeam entry = { .persistent = team->persistent->info.alias, .transient = info->alias };
 
-        if (info->alias && !(team->policy && team->policy->orchestration == VT_ORCHESTRATION_MANAGEMENT))
+        if (info->alias && !vt_team_manage_is(team))
             g_array_append_val(recovery->teams, entry);
     }
     params.teams = (const VtMigSrcTeam *)recovery->teams->data;

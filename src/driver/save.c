@@ -27,6 +27,7 @@
 #include "driver/migrate-common.h"
 #include "driver/save-file.h"
 #include "driver/stop.h"
+#include "driver/team-manage.h"
 #include "qemu/argv.h"
 #include "qemu/mig-src.h"
 #include "util/fd.h"
@@ -161,7 +162,13 @@ save_list_teams(SaveRun *run, GError **error)
 
         if (!info || !info->alias)
             continue;
-        if (team->policy && team->policy->orchestration == VT_ORCHESTRATION_MANAGEMENT) {
+        if (vt_team_manage_is(team)) {
+            if (vt_team_manage_is_away(run->domain, info->alias))
+                return vt_error_set(
+                    error, VT_ERROR_OPERATION_INVALID,
+                    _("domain '%s' cannot be saved just now: its primary '%s' (team '%s') is out of the guest "
+                      "and is being plugged in again; try it again later"),
+                    run->domain->name, info->alias, team->persistent->info.alias);
             if (host)
                 return vt_error_set(
                     error, VT_ERROR_OPERATION_INVALID,

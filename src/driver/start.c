@@ -25,6 +25,7 @@
 #include "driver/stop.h"
 #include "driver/store.h"
 #include "qemu/argv.h"
+#include "qemu/orchestration.h"
 #include "qemu/prepare.h"
 #include "util/i18n.h"
 #include "util/log.h"
@@ -154,6 +155,10 @@ start_check_host(VtSeq *seq, gpointer data, GError **error)
     if (!caps)
         return VT_STEP_FAILED;
     run->caps = vt_qemu_caps_ref(caps);
+    /* One that arrives was pinned where it booted. */
+    if (!run->params.incoming &&
+        !vt_orchestration_pin(run->domain->live, caps, run->driver->config->orchestration, error))
+        return VT_STEP_FAILED;
     return start_result(vt_start_host_check(run->domain->live, caps, error));
 }
 
@@ -256,6 +261,7 @@ start_build_argv(VtSeq *seq, gpointer data, GError **error)
         .monitor_fd = run->monitor_fd,
         .state_dir = run->domain->run_dir,
         .incoming = run->params.incoming,
+        .without_managed = run->params.incoming && run->params.migrated,
         .start_paused = TRUE, /* the CPUs wait for 'cont', so that all below is in place before them */
         .net_fds = vt_start_net_fds(run->net),
         .n_net_fds = run->domain->live->nets->len,

@@ -12,7 +12,9 @@ typedef struct {
     VtDriver *driver;
     VtDomain *domain; /* in the list, not active; its job is held by the caller, and stays held */
     const char
-        *incoming;   /* NULL: boot; "defer": wait for migrate-incoming (state PAUSED/MIGRATION, no events) */
+        *incoming; /* NULL: boot; "defer": wait for migrate-incoming (state PAUSED/MIGRATION, no events) */
+    gboolean
+        migrated;    /* incoming: primaries that the driver itself plugs come after the guest, not with it */
     gboolean paused; /* boot, but leave the CPUs stopped (state PAUSED/USER) */
     VtOwner *owner;  /* (nullable) autodestroy: the guest ends when this client goes */
 } VtStartParams;

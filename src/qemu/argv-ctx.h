@@ -21,6 +21,7 @@ typedef struct {
     int monitor_fd;             /* listening socket inherited by QEMU, or -1 */
     const char *state_dir;      /* per-guest run-time directory (sockets of channels) */
     const char *incoming;       /* "defer" or NULL */
+    gboolean without_managed;   /* leave out the primaries that the driver itself plugs, not their netdevs */
     gboolean start_paused;      /* -S */
     const VtArgvNetFd *net_fds; /* one per def->nets entry; NULL: none opened */
     gsize n_net_fds;

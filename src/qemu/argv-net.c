@@ -51,6 +51,16 @@ vt_argv_net_pair_id(const VtDomainDef *def, const VtTeaming *teaming)
     return persistent && persistent->info.alias ? persistent->info.alias : teaming->persistent;
 }
 
+gboolean
+vt_argv_net_add_leg(VtArgvBuild *build, const char *device, const VtTeaming *teaming, GError **error)
+{
+    gboolean primary = vt_argv_net_pair_id(build->def, teaming) != NULL;
+
+    if (teaming->type == VT_TEAMING_TRANSIENT && !primary && build->ctx->without_managed)
+        return TRUE;
+    return vt_argv_ctx_add_nic(build, device, primary, error);
+}
+
 static gboolean
 argv_net_is_virtio(const VtNetDef *net)
 {
@@ -157,7 +167,7 @@ argv_net_one(VtArgvBuild *build, const VtNetDef *net, guint place, GError **erro
         return FALSE;
     vt_opts_addf(opts, "id", "host%s", net->info.alias);
     vt_argv_ctx_add_opts(build, "-netdev", g_steal_pointer(&opts));
-    return vt_argv_ctx_add_nic(build, device, vt_argv_net_pair_id(build->def, &net->teaming) != NULL, error);
+    return vt_argv_net_add_leg(build, device, &net->teaming, error);
 }
 
 gboolean

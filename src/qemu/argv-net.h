@@ -24,3 +24,15 @@ const char *vt_argv_net_driver(const char *model);
  *         and replugs; NULL else, also where the team's policy gives that to us (orchestration='management').
  */
 const char *vt_argv_net_pair_id(const VtDomainDef *def, const VtTeaming *teaming);
+
+/**
+ * vt_argv_net_add_leg - append -device of a NIC that may be a leg of a team, unless it is to come later
+ * @build:   the command line
+ * @device:  value of -device
+ * @teaming: of the NIC
+ * @error:   (out) as vt_argv_ctx_add_nic()
+ *
+ * Return: FALSE with @error set.
+ */
+gboolean vt_argv_net_add_leg(VtArgvBuild *build, const char *device, const VtTeaming *teaming,
+                             GError **error);

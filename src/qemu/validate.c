@@ -288,7 +288,8 @@ validate_inputs(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *c
 static gboolean
 validate_by_management(const VtTeam *team)
 {
-    return team->policy && team->policy->orchestration == VT_ORCHESTRATION_MANAGEMENT;
+    return team->policy && (team->policy->orchestration == VT_ORCHESTRATION_MANAGEMENT ||
+                            team->policy->orchestration == VT_ORCHESTRATION_AUTO);
 }
 
 static const VtDeviceInfo *

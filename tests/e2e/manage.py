@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Teams that the driver unplugs and replugs itself (orchestration='management')."""
+import time
+
+import harness
+from harness import wait_for
+
+MANAGED = "orchestration='management'"
+# A guest kernel that does not answer requests to eject a device.
+DEAF = {'options': 'vt.noeject', 'kernel_options': 'acpiphp.disable=1'}
+
+
+class Managed(harness.LabTest):
+    settings = {'team_unplug_timeout_ms': 4000, 'team_unplug_retries': 1}
+
+    def has_primary(self, host):
+        """Whether QEMU has the device."""
+        devices = host.qmp(self.domain, 'qom-list', path='/machine/peripheral')
+        return 'ua-primary' in [d['name'] for d in devices]
+
+    def comes_back(self, host):
+        wait_for(lambda: self.has_primary(host), 20, 'QEMU of host %s to have the primary' % host.name)
+        self.assertIn('ua-primary', host.virsh('dumpxml', self.domain).stdout)
+
+    def test_there_and_back(self):
+        serial = self.boot(policy=MANAGED)
+        probe = self.lab.ping()
+        try:
+            for source, to in ((self.a, self.b), (self.b, self.a)):
+                mark = serial.end()
+                self.migrate(source, to, '--persistent')
+                self.assertEqual(self.settled(), to)
+                serial.wait(r'failover primary slave:\w+ unregistered', 30, mark)
+                serial.wait(r'failover primary slave:\w+ registered', 30, mark)
+                self.assert_primary(serial, mark)
+                self.comes_back(to)
+                time.sleep(2)
+        finally:
+            result = probe.stop()
+        self.assertGreater(result['received'], result['sent'] // 3)
+        self.assert_alive()
+
+    def test_a_second_migration_right_after_the_first(self):
+        serial = self.boot(policy=MANAGED)
+        mark = serial.end()
+        self.migrate(self.a, self.b, '--persistent')
+        self.migrate(self.b, self.a, '--persistent')
+        self.assertEqual(self.settled(), self.a)
+        self.comes_back(self.a)
+        self.assert_primary(serial, mark)
+        self.assert_alive()
+
+    def test_deaf_guest_runs_on_with_its_primary(self):
+        serial = self.boot(policy=MANAGED, **DEAF)
+        serial.wait(r'VT: links.*primary:\w+:up', 60)
+        started = time.monotonic()
+        failed = self.migrate(self.a, self.b, check=False, timeout=60)
+        self.assertNotEqual(failed.returncode, 0)
+        self.assertGreater(time.monotonic() - started, 3.5)
+        self.assertIn('ua-primary', failed.stderr)
+        self.assertRegex(failed.stderr, r'(?i)eject|unplug|let go')
+        self.assertEqual(self.settled(), self.a)
+        self.assertTrue(self.has_primary(self.a))
+        self.assert_alive()
+
+    def test_cancel_while_the_unplug_is_waited_for(self):
+        serial = self.boot(policy=MANAGED + " unplug-timeout='60'", **DEAF)
+        serial.wait(r'VT: links.*primary:\w+:up', 60)
+        migration = self.start_migration(self.a, self.b)
+        wait_for(lambda: self.job_phase(self.a), 20, 'the job to begin')
+        time.sleep(2)
+        self.a.virsh('domjobabort', self.domain)
+        status, _, err = self.ends(migration)
+        self.assertNotEqual(status, 0)
+        self.assertRegex(err, r'(?i)aborted|cancel')
+        self.assertEqual(self.settled(), self.a)
+        self.assert_alive()
+
+    def test_cancel_while_memory_is_copied(self):
+        serial = self.boot(policy=MANAGED)
+        self.a.virsh('migrate-setspeed', self.domain, '2')
+        migration = self.start_migration(self.a, self.b)
+        self.wait_transfer(self.a)
+        self.assertFalse(self.has_primary(self.a))
+        mark = serial.end()
+        self.a.virsh('domjobabort', self.domain)
+        self.assertNotEqual(self.ends(migration)[0], 0)
+        self.assertEqual(self.settled(), self.a)
+        self.comes_back(self.a)
+        serial.wait(r'failover primary slave:\w+ registered', 40, mark)
+        self.assert_alive()
+
+    def test_daemon_killed_while_memory_is_copied(self):
+        serial = self.boot(policy=MANAGED)
+        self.a.virsh('migrate-setspeed', self.domain, '2')
+        migration = self.start_migration(self.a, self.b)
+        self.wait_transfer(self.a)
+        mark = serial.end()
+        self.a.kill_daemon()
+        self.ends(migration)
+        self.a.start_daemon()
+        self.assertEqual(self.settled(), self.a)
+        self.comes_back(self.a)
+        serial.wait(r'failover primary slave:\w+ registered', 40, mark)
+        self.assert_alive()
+
+
+if __name__ == '__main__':
+    harness.main()

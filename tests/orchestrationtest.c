@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/orchestration.h"
+
+#include <string.h>
+#include "conf/domain-xml.h"
+#include "qemu/argv.h"
+
+static VtDomainDef *
+def_with(const char *policy, const char *transient)
+{
+    g_autofree char *xml = g_strdup_printf(
+        "<domain type='qemu'><name>g</name><uuid>c7a5fdbd-cdaf-9455-926a-000000000001</uuid><metadata>"
+        "<virtteam:teaming xmlns:virtteam='urn:virtteam:domain:1'>%s</virtteam:teaming></metadata>"
+        "<memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>"
+        "<devices><interface type='user'><mac address='52:54:00:00:00:11'/><model type='virtio'/>"
+        "<teaming type='persistent'/><alias name='ua-net'/></interface>%s</devices></domain>",
+        policy, transient);
+    g_autoptr(GError) error = NULL;
+    VtDomainDef *def = vt_domain_xml_parse(xml, &error);
+
+    g_assert_no_error(error);
+    return def;
+}
+
+#define EMULATED                                                                                             \
+    "<interface type='user'><mac address='52:54:00:00:00:11'/><model type='vmxnet3'/>"                       \
+    "<teaming type='transient' persistent='ua-net'/><alias name='ua-vf'/></interface>"
+#define HOST                                                                                                 \
+    "<interface type='hostdev' managed='yes'><mac address='52:54:00:00:00:11'/><source>"                     \
+    "<address type='pci' domain='0' bus='0x3b' slot='2' function='1'/></source>"                             \
+    "<teaming type='transient' persistent='ua-net'/><alias name='ua-vf'/></interface>"
+#define EMULATED_IS "<virtteam:team persistent='ua-net' emulated='yes'"
+
+static void
+test_choice(void)
+{
+    const struct {
+        const char *policy, *transient;
+        gboolean failover, pair, vfio_pair;
+        VtOrchestration fallback, expected;
+    } rows[] = {
+        { EMULATED_IS "/>", EMULATED, TRUE, TRUE, TRUE, VT_ORCHESTRATION_QEMU, VT_ORCHESTRATION_QEMU },
+        { EMULATED_IS "/>", EMULATED, TRUE, TRUE, TRUE, VT_ORCHESTRATION_MANAGEMENT,
+          VT_ORCHESTRATION_MANAGEMENT },
+        { EMULATED_IS "/>", EMULATED, TRUE, TRUE, TRUE, VT_ORCHESTRATION_AUTO, VT_ORCHESTRATION_QEMU },
+        { EMULATED_IS "/>", EMULATED, FALSE, TRUE, TRUE, VT_ORCHESTRATION_AUTO, VT_ORCHESTRATION_MANAGEMENT },
+        { EMULATED_IS "/>", EMULATED, TRUE, FALSE, TRUE, VT_ORCHESTRATION_DEFAULT,
+          VT_ORCHESTRATION_MANAGEMENT },
+        { "", HOST, TRUE, FALSE, TRUE, VT_ORCHESTRATION_AUTO, VT_ORCHESTRATION_QEMU },
+        { "", HOST, TRUE, TRUE, FALSE, VT_ORCHESTRATION_AUTO, VT_ORCHESTRATION_MANAGEMENT },
+        { EMULATED_IS " orchestration='management'/>", EMULATED, TRUE, TRUE, TRUE, VT_ORCHESTRATION_QEMU,
+          VT_ORCHESTRATION_MANAGEMENT },
+        { EMULATED_IS " orchestration='qemu'/>", EMULATED, TRUE, TRUE, TRUE, VT_ORCHESTRATION_MANAGEMENT,
+          VT_ORCHESTRATION_QEMU },
+        { EMULATED_IS " orchestration='auto'/>", EMULATED, TRUE, FALSE, TRUE, VT_ORCHESTRATION_QEMU,
+          VT_ORCHESTRATION_MANAGEMENT },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(VtDomainDef) def = def_with(rows[i].policy, rows[i].transient);
+        g_autoptr(GPtrArray) teams = vt_teaming_teams(def);
+        VtQemuCaps caps = { 0 };
+
+        caps.caps[VT_QEMU_CAP_VIRTIO_NET_FAILOVER] = rows[i].failover;
+        caps.caps[VT_QEMU_CAP_NET_FAILOVER_PAIR] = rows[i].pair;
+        caps.caps[VT_QEMU_CAP_VFIO_FAILOVER_PAIR] = rows[i].vfio_pair;
+        g_assert_cmpuint(teams->len, ==, 1);
+        g_assert_cmpint(vt_orchestration_choose(g_ptr_array_index(teams, 0), &caps, rows[i].fallback), ==,
+                        rows[i].expected);
+    }
+}
+
+static void
+test_pin(void)
+{
+    const struct {
+        const char *policy, *transient;
+        VtOrchestration fallback;
+        const char *expected; /* NULL: unchanged */
+    } rows[] = {
+        { EMULATED_IS "/>", EMULATED, VT_ORCHESTRATION_QEMU, NULL },
+        { EMULATED_IS " orchestration='management'/>", EMULATED, VT_ORCHESTRATION_QEMU, NULL },
+        { EMULATED_IS " unplug-timeout='7' unplug-retries='2' on-timeout='wait'/>", EMULATED,
+          VT_ORCHESTRATION_MANAGEMENT,
+          "persistent=\"ua-net\" emulated=\"yes\" orchestration=\"management\" unplug-timeout=\"7\" "
+          "unplug-retries=\"2\" on-timeout=\"wait\"" },
+        { "", HOST, VT_ORCHESTRATION_MANAGEMENT, "persistent=\"ua-net\" orchestration=\"management\"" },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(VtDomainDef) def = def_with(rows[i].policy, rows[i].transient);
+        g_autofree char *before = g_strdup(def->metadata);
+        g_autofree char *plain = NULL;
+        g_autoptr(GError) error = NULL;
+        const VtQemuCaps caps = { 0 };
+
+        g_assert_true(vt_orchestration_pin(def, &caps, rows[i].fallback, &error));
+        g_assert_no_error(error);
+        if (!rows[i].expected) {
+            g_assert_cmpstr(def->metadata, ==, before);
+            continue;
+        }
+        plain = g_strdelimit(g_strdup(def->metadata), "'", '"');
+        if (!strstr(plain, rows[i].expected))
+            g_error("%s is not in %s", rows[i].expected, plain);
+        g_assert_cmpuint(def->team_policies->len, ==, 1);
+    }
+}
+
+/* A destination's QEMU has the netdev of a primary that comes later, and not the device. */
+static void
+test_argv_without_managed(void)
+{
+    const struct {
+        const char *orchestration;
+        gboolean without, device, pair;
+    } rows[] = {
+        { "qemu", FALSE, TRUE, TRUE },
+        { "qemu", TRUE, TRUE, TRUE },
+        { "management", FALSE, TRUE, FALSE },
+        { "management", TRUE, FALSE, FALSE },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *policy = g_strdup_printf(EMULATED_IS " orchestration='%s'/>", rows[i].orchestration);
+        g_autoptr(VtDomainDef) def = def_with(policy, EMULATED);
+        const VtArgvContext ctx = { .monitor_fd = -1,
+                                    .standalone = TRUE,
+                                    .without_managed = rows[i].without };
+        const VtQemuCaps caps = { .binary = (char *)"qemu" };
+        g_autoptr(GError) error = NULL;
+        g_auto(GStrv) argv = vt_argv_build(def, &caps, &ctx, &error);
+        g_autofree char *text = NULL;
+
+        g_assert_no_error(error);
+        text = g_strjoinv(" ", argv);
+        g_assert_nonnull(strstr(text, "failover=on"));
+        g_assert_nonnull(strstr(text, "id=hostua-vf"));
+        g_assert_true((strstr(text, "vmxnet3") != NULL) == rows[i].device);
+        g_assert_true((strstr(text, "failover_pair_id") != NULL) == rows[i].pair);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/qemu/orchestration/choice", test_choice);
+    g_test_add_func("/qemu/orchestration/pin-writes-down-management", test_pin);
+    g_test_add_func("/qemu/orchestration/argv-without-managed-primaries", test_argv_without_managed);
+    return g_test_run();
+}
