@@ -3,7 +3,9 @@
 
 #include <string.h>
 #include "conf/domain-xml.h"
+#include "qemu/alias.h"
 #include "qemu/argv.h"
+#include "qemu/prepare.h"
 
 static VtDomainDef *
 def_with(const char *policy, const char *transient)
@@ -120,18 +122,25 @@ test_argv_without_managed(void)
         { "management", FALSE, TRUE, FALSE },
         { "management", TRUE, FALSE, FALSE },
     };
+    g_autofree char *json = NULL;
+    VtQemuCaps *caps;
 
+    g_assert_true(g_file_get_contents(VT_TEST_DATA_DIR "/data/caps-7.2.json", &json, NULL, NULL));
+    caps = vt_qemu_caps_from_json(json, NULL);
+    g_assert_nonnull(caps);
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *policy = g_strdup_printf(EMULATED_IS " orchestration='%s'/>", rows[i].orchestration);
         g_autoptr(VtDomainDef) def = def_with(policy, EMULATED);
         const VtArgvContext ctx = { .monitor_fd = -1,
                                     .standalone = TRUE,
                                     .without_managed = rows[i].without };
-        const VtQemuCaps caps = { .binary = (char *)"qemu" };
         g_autoptr(GError) error = NULL;
-        g_auto(GStrv) argv = vt_argv_build(def, &caps, &ctx, &error);
+        g_auto(GStrv) argv = NULL;
         g_autofree char *text = NULL;
 
+        g_assert_true(vt_qemu_prepare_define(def, caps, &error));
+        vt_alias_assign(def);
+        argv = vt_argv_build(def, caps, &ctx, &error);
         g_assert_no_error(error);
         text = g_strjoinv(" ", argv);
         g_assert_nonnull(strstr(text, "failover=on"));
@@ -139,6 +148,7 @@ test_argv_without_managed(void)
         g_assert_true((strstr(text, "vmxnet3") != NULL) == rows[i].device);
         g_assert_true((strstr(text, "failover_pair_id") != NULL) == rows[i].pair);
     }
+    vt_qemu_caps_unref(caps);
 }
 
 int

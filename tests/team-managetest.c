@@ -280,6 +280,8 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    /* What is warned of here belongs to what is tested. */
+    g_log_set_always_fatal(G_LOG_LEVEL_ERROR);
     vt_seq_set_fault_hook(managetest_fault);
     g_test_add_func("/driver/team-manage/unplug-and-replug", test_unplug_and_replug);
     g_test_add_func("/driver/team-manage/team-of-qemu-is-left-alone", test_team_of_qemu_is_left_alone);
