@@ -590,7 +590,9 @@ migrate_finish_arrived(gpointer user, const GError *nothing)
         migrate_in_unref(in);
         return;
     }
-    if (!in->owner || !vt_domain_is_active(in->domain)) {
+    /* The last moment to say no: from here on the source ends its copy. A guest whose QEMU has died stays "active"
+     * until its stop sequence is through, and one that we cannot talk to cannot be started. */
+    if (!in->owner || in->why || !vt_domain_is_active(in->domain) || !vt_domain_qmp(in->domain, NULL)) {
         g_autoptr(GError) error = g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED, "%s",
                                               in->owner ? _("QEMU ended before the guest could run here")
                                                         : _("the client of the migration is gone"));

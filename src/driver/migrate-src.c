@@ -597,6 +597,11 @@ migrate_out_leave(MigrateOut *out)
 {
     migrate_out_set_phase(out, VT_MIG_SRC_LEFT);
     g_clear_pointer(&out->engine, vt_mig_src_free);
+    /* Its QEMU has ended meanwhile: nothing is left here that anybody could decide about. */
+    if (!vt_domain_is_active(out->domain)) {
+        migrate_out_end(out, VT_JOB_TYPE_FAILED);
+        return;
+    }
     vt_journal_sync(out->domain, NULL, NULL);
     vt_log_id_error(
         VT_MESSAGE_MIGRATION_LEFT_SOURCE, vt_domain_name(out->domain),
