@@ -8,6 +8,7 @@ import glob
 import os
 import re
 import tempfile
+import time
 import unittest
 
 import harness
@@ -71,9 +72,12 @@ class FaultTest(harness.LabTest):
         with open(self.fault_path, 'w') as f:
             f.write('%s/%s:%s' % (sequence, step, action))
 
-    def revive(self):
-        """Start the daemons that a fault has killed; how many."""
+    def revive(self, expected=False):
+        """Start the daemons that a fault has killed; how many. A client may see the end before the process is gone."""
         killed = 0
+        deadline = time.monotonic() + 5
+        while expected and time.monotonic() < deadline and all(h.daemon.poll() is None for h in self.lab.hosts):
+            time.sleep(0.05)
         self.clear()
         for host in self.lab.hosts:
             if host.daemon.poll() is not None:
@@ -113,7 +117,7 @@ class Start(FaultTest):
                 else:
                     done = self.a.virsh('start', self.domain, check=False)
                     struck += done.returncode != 0
-                killed = self.revive()
+                killed = self.revive('kill' in action)
                 struck += killed
                 self.assertTrue(action == 'fail' or killed or 'undo' in action, 'the daemon was not killed at it')
                 self.check_nothing_left()
@@ -149,7 +153,7 @@ class Migrate(FaultTest):
                     there = self.b if here is self.a else self.a
                     self.ask(name, step, action)
                     done = self.migrate(here, there, '--persistent', check=False)
-                    struck += self.revive() + (done.returncode != 0)
+                    struck += self.revive('kill' in action and done.returncode != 0) + (done.returncode != 0)
                     try:
                         here = self.settled(90)
                         self.assert_alive(30)
