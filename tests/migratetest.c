@@ -429,6 +429,31 @@ test_src_gone_performed(void)
     host_close(&host);
 }
 
+/* It goes while its answer waits for the disk: it cannot have asked the destination to go on. */
+static void
+test_src_gone_unanswered(void)
+{
+    g_auto(Reply) begin = { 0 }, perform = { 0 };
+    FakeHost host;
+    VtDomain *domain;
+
+    host_open(&host);
+    domain = host_start(&host);
+    src_begin(&host, domain, &begin);
+    src_perform(&host, domain, begin.cookie, &perform);
+    while (g_strcmp0(vt_journal_get(domain, "phase"), "perform-done") != 0)
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_false(perform.done);
+    vt_migrate_owner_gone(host.driver, OWNER);
+    for (guint i = 0; i < 50 && vt_job_kind(domain) != VT_JOB_NONE; i++)
+        fake_settle();
+    g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_NONE);
+    g_assert_cmpint(vt_domain_state(domain, NULL), ==, VT_DOMAIN_RUNNING);
+    g_assert_null(vt_journal_kind(domain));
+    host_stop(&host, domain);
+    host_close(&host);
+}
+
 /* ---- the destination ---- */
 
 static GBytes *
@@ -512,6 +537,17 @@ test_dst_order(void)
     host_close(&host);
 }
 
+/* Whoever suspended it before it came here keeps it suspended. */
+static void
+assert_suspended(FakeHost *host)
+{
+    VtDomain *domain = vt_driver_lookup_name(host->driver, "web", NULL);
+    int reason = 0;
+
+    g_assert_cmpint(vt_domain_state(domain, &reason), ==, VT_DOMAIN_PAUSED);
+    g_assert_cmpint(reason, ==, VT_MIGRATE_PAUSED_USER);
+}
+
 static void
 test_dst_paused(void)
 {
@@ -525,7 +561,63 @@ test_dst_paused(void)
     assert_reply(&end, -1);
     fake_settle();
     g_assert_false(commands_have("cont"));
+    assert_suspended(&host);
     host_stop(&host, vt_driver_lookup_name(host.driver, "web", NULL));
+    host_close(&host);
+}
+
+/* Prepare fails before QEMU is started: no domain stays behind that cannot be started any more. */
+static void
+test_dst_refused(void)
+{
+    g_autofree char *xml = fake_guest_xml("web", UUID_A, NULL);
+    g_autoptr(VtTypedParams) params = vt_typed_params_new();
+    g_autoptr(GBytes) cookie = dst_cookie(HOST_2);
+    g_auto(Reply) refused = { 0 }, prepare = { 0 }, finish = { 0 };
+    FakeHost host;
+
+    host_open(&host);
+    vt_typed_params_add_string(params, "destination_xml", xml);
+    vt_typed_params_add_string(params, "migrate_uri", "exec:rm");
+    vt_migrate_prepare(host.driver, params, cookie, 0, OWNER, note_reply, &refused);
+    assert_reply(&refused, VT_ERROR_INVALID_ARG);
+    dst_assert_nothing_left(&host);
+    dst_prepare(&host, HOST_2, 0, &prepare);
+    assert_reply(&prepare, -1);
+    dst_finish(&host, 0, TRUE, &finish);
+    assert_reply(&finish, VT_ERROR_MIGRATE_FINISH_OK);
+    dst_assert_nothing_left(&host);
+    host_close(&host);
+}
+
+static VtDriver *unheard_driver;
+
+/* The answer does not get out: its session ends on the way. */
+static void
+note_unheard(gpointer user, const VtMigrateReply *reply, const GError *error)
+{
+    note_reply(user, reply, error);
+    vt_migrate_owner_gone(unheard_driver, OWNER);
+}
+
+static void
+test_dst_unheard(void)
+{
+    g_autoptr(VtTypedParams) params = vt_typed_params_new();
+    g_autoptr(GBytes) none = g_bytes_new(NULL, 0);
+    g_auto(Reply) prepare = { 0 }, finish = { 0 };
+    FakeHost host;
+
+    host_open(&host);
+    dst_prepare(&host, HOST_2, 0, &prepare);
+    assert_reply(&prepare, -1);
+    g_free(fake_guest_commands());
+    vt_typed_params_add_string(params, "destination_name", "web");
+    unheard_driver = host.driver;
+    vt_migrate_finish(host.driver, params, none, 0, FALSE, OWNER, note_unheard, &finish);
+    assert_reply(&finish, -1);
+    dst_assert_nothing_left(&host);
+    g_assert_false(commands_have("cont"));
     host_close(&host);
 }
 
@@ -727,6 +819,9 @@ main(int argc, char **argv)
     g_test_add_func("/driver/migrate/destination/arrives-paused", test_dst_paused);
     g_test_add_func("/driver/migrate/destination/cancelled", test_dst_cancelled);
     g_test_add_func("/driver/migrate/destination/qemu-dies-before-finish", test_dst_dies);
+    g_test_add_func("/driver/migrate/destination/refused-before-start-leaves-nothing", test_dst_refused);
+    g_test_add_func("/driver/migrate/destination/answer-unheard-does-not-resume", test_dst_unheard);
+    g_test_add_func("/driver/migrate/source/client-gone-unanswered-runs-on", test_src_gone_unanswered);
     g_test_add_func("/driver/migrate/destination/not-loaded", test_dst_not_loaded);
     for (gsize i = 0; i < G_N_ELEMENTS(gone); i++) {
         g_autofree char *path = g_strdup_printf("/driver/migrate/destination/client-gone/%s", gone[i]);

@@ -27,6 +27,7 @@ void vt_migrate_reply_clear(VtMigrateReply *reply);
 typedef void (*VtMigrateDone)(gpointer user, const VtMigrateReply *reply, const GError *error);
 
 /* libvirt's numbers for states and events of a migration. */
+#define VT_MIGRATE_PAUSED_USER      1
 #define VT_MIGRATE_PAUSED_REASON    2 /* VIR_DOMAIN_PAUSED_MIGRATION */
 #define VT_MIGRATE_RUNNING_MIGRATED 2
 #define VT_MIGRATE_RUNNING_CANCELED 6

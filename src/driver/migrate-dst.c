@@ -55,6 +55,7 @@ typedef struct {
     char *why;          /* DEAD: how QEMU ended */
     VtTimelineLog *log; /* the domain owns it */
     gboolean has_job, listening, over;
+    gboolean tried;   /* to start QEMU */
     gboolean defined; /* by Finish, anew */
     VtMigrateDone done;
     gpointer user;
@@ -230,6 +231,9 @@ migrate_in_stopped(gpointer user, const GError *error)
     VtDriver *driver = in->driver;
 
     migrate_in_undefine(in);
+    /* Refused before a start was tried: what was to run is on the domain still, and nobody else takes it away. */
+    if (!in->tried && !vt_domain_is_active(domain))
+        g_clear_pointer(&domain->live, vt_domain_def_free);
     migrate_in_end(in, VT_JOB_TYPE_FAILED);
     vt_domain_list_prune(driver, domain);
     migrate_in_unref(in);
@@ -490,6 +494,7 @@ migrate_prepare_journalled(gpointer user, const GError *error)
         .driver = in->driver, .domain = in->domain, .incoming = "defer", .migrated = TRUE
     };
 
+    in->tried = error == NULL;
     if (error)
         migrate_in_fail(in, error);
     else
@@ -572,6 +577,11 @@ migrate_finish_run(MigrateIn *in)
 
     migrate_in_set_phase(in, VT_MIG_DST_RESUMING);
     if ((in->flags & VT_MIG_FLAG_PAUSED) || !qmp) {
+        /* As if a client had suspended it: a later migration that fails must not resume it. */
+        if (vt_domain_is_active(in->domain)) {
+            vt_domain_set_state(in->domain, VT_DOMAIN_PAUSED, VT_MIGRATE_PAUSED_USER);
+            vt_event_lifecycle(in->driver, in->domain, VT_MIGRATE_EVENT_SUSPENDED, 0);
+        }
         migrate_finish_resumed(in);
         return;
     }
@@ -607,8 +617,16 @@ migrate_finish_arrived(gpointer user, const GError *nothing)
     reply.domain = vt_domain_ref(in->domain);
     vt_event_lifecycle(in->driver, in->domain, VT_MIGRATE_EVENT_STARTED, VT_MIGRATE_STARTED_MIGRATED);
     migrate_in_reply(in, &reply, NULL);
-    migrate_finish_run(in);
     vt_migrate_reply_clear(&reply);
+    if (in->owner) {
+        migrate_finish_run(in);
+        return;
+    }
+    /* The answer did not get out: the client, if it lives, asks the source to go on. */
+    vt_log_warning("domain '%s': the client was gone when it was to be told that the guest is here",
+                   in->name);
+    migrate_in_destroy(in);
+    migrate_in_unref(in);
 }
 
 static void

@@ -349,6 +349,8 @@ migrate_perform_answer(gpointer user, const GError *error)
     /* Without the journal a successor would resume the guest here while it runs there. */
     if (out->over) {
         migrate_out_reply(out, NULL, error);
+    } else if (out->phase != VT_MIG_SRC_PERFORM_DONE) {
+        vt_log_debug("domain '%s' is on its way back already", vt_domain_name(out->domain));
     } else if (error) {
         migrate_out_reply(out, NULL, error);
         migrate_out_set_phase(out, VT_MIG_SRC_LEFT);
@@ -729,9 +731,11 @@ vt_migrate_src_owner_gone(VtDriver *driver, VtDomain *domain, VtOwner *owner)
     MigrateOut *out = migrate_out_of(domain);
     g_autoptr(GError) gone =
         g_error_new_literal(VT_ERROR, VT_ERROR_ABORTED, _("the client of the migration is gone"));
+    gboolean told;
 
     if (!out || out->owner != owner)
         return;
+    told = out->done == NULL;
     out->owner = NULL;
     migrate_out_reply(out, NULL, gone); /* nobody hears it, but every call is answered */
     switch (vt_mig_phase_src_row(out->phase)->client_gone) {
@@ -748,7 +752,10 @@ vt_migrate_src_owner_gone(VtDriver *driver, VtDomain *domain, VtOwner *owner)
             migrate_out_cancel(out, _("the client of the migration is gone"));
         break;
     case VT_MIG_CLEANUP_LEAVE:
-        if (out->phase != VT_MIG_SRC_LEFT)
+        /* A client that was not told yet that all is sent has not asked the destination to go on. */
+        if (out->phase == VT_MIG_SRC_PERFORM_DONE && !told)
+            migrate_out_return(out);
+        else if (out->phase != VT_MIG_SRC_LEFT)
             migrate_out_leave(out);
         break;
     case VT_MIG_CLEANUP_NOTHING:

@@ -62,6 +62,7 @@ struct _VtMigSrc {
     gboolean begun;      /* migrate was sent, or may have been */
     gboolean completed;  /* QEMU said so: its primaries are away, the CPUs in postmigrate */
     gboolean cancelling; /* migrate_cancel was sent */
+    gboolean continued;  /* migrate-continue was sent */
     char *gone;          /* (nullable) QEMU is: why */
     gboolean polling;    /* a query is under way */
     guint poll_timer, unplug_timer;
@@ -480,22 +481,26 @@ step_transfer(VtSeq *seq, gpointer data, GError **error)
 }
 
 static void
+mig_src_continued(gpointer user, JsonNode *result, const GError *error)
+{
+    VtMigSrc *src = user;
+
+    if (error && /* a failure meanwhile is the better reason */ !mig_src_is_failure(src, src->status))
+        mig_src_step_failed(src, g_error_copy(error));
+}
+
+/* An answer to an older query may make the status step back once: continue is sent whenever it is due. */
+static void
 mig_src_switchover_status(VtMigSrc *src, VtMigStatus status)
 {
     if (mig_src_is_failure(src, status))
         mig_src_step_failed(src, mig_src_failure(src, status));
     else if (status == VT_MIG_STATUS_COMPLETED)
         mig_src_step_done(src);
-}
-
-static void
-mig_src_continued(gpointer user, JsonNode *result, const GError *error)
-{
-    VtMigSrc *src = user;
-
-    /* When it has failed meanwhile, that is the better reason. */
-    if (error && !mig_src_is_failure(src, src->status))
-        mig_src_step_failed(src, g_error_copy(error));
+    else if (status == VT_MIG_STATUS_PRE_SWITCHOVER && !src->continued)
+        src->continued = mig_src_ask(src, "migrate-continue",
+                                     vt_json_node_new(vt_json_object_new("s:state", "pre-switchover", NULL)),
+                                     mig_src_continued, NULL) == VT_STEP_WAIT;
 }
 
 static VtStepResult
@@ -505,11 +510,7 @@ step_switchover(VtSeq *seq, gpointer data, GError **error)
 
     mig_src_begin_step(src);
     mig_src_phase(src, "switchover");
-    src->on_status = mig_src_switchover_status;
-    if (src->status == VT_MIG_STATUS_PRE_SWITCHOVER)
-        return mig_src_ask(src, "migrate-continue",
-                           vt_json_node_new(vt_json_object_new("s:state", "pre-switchover", NULL)),
-                           mig_src_continued, error);
+    src->continued = FALSE;
     return mig_src_await(src, mig_src_switchover_status, error);
 }
 
