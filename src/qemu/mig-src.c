@@ -113,9 +113,8 @@ mig_src_step_failed(VtMigSrc *src, GError *error)
 static VtStepResult
 mig_src_await(VtMigSrc *src, MigSrcStatusFunc on_status, GError **error)
 {
-    if (src->gone)
-        return vt_error_set(error, VT_ERROR_OPERATION_FAILED, "%s", src->gone) ? VT_STEP_DONE
-                                                                               : VT_STEP_FAILED;
+    if (src->gone && !vt_error_set(error, VT_ERROR_OPERATION_FAILED, "%s", src->gone))
+        return VT_STEP_FAILED;
     src->on_status = on_status;
     on_status(src, src->status);
     return VT_STEP_WAIT;
