@@ -50,9 +50,9 @@ class RawGuest:
     """One QEMU on one host, with its taps on the bridge."""
 
     def __init__(self, lab, host, primary, incoming=False, options='', name='raw', ip=vt.GUEST_IP, mac=vt.MAC,
-                 memory_mib=256):
+                 memory_mib=256, serial=None):
         self.host = host
-        self.serial_path = os.path.join(lab.dir, '%s.serial' % name)
+        self.serial_path = os.path.join(lab.dir, '%s.serial' % (serial or name))
         monitor = os.path.join(host.root, name + '.qmp')
         nics = ['standby'] + (['primary'] if primary else [])
         argv = ['qemu-system-x86_64', '-name', name, '-nodefaults', '-no-user-config', '-display', 'none',
