@@ -10,6 +10,7 @@
 #include "lib/rpc-peer.h"
 #include "rpc/dispatch.h"
 #include "rpc/proto-aux.h"
+#include "rpc/proto-team.h"
 #include "rpc/stream.h"
 
 typedef struct {
@@ -677,6 +678,62 @@ test_console_of_a_vanished_client(DispatchFixture *fixture, gconstpointer data)
 #define DISPATCH_TEST(name, func)                                                                            \
     g_test_add("/rpc/dispatch/" name, DispatchFixture, NULL, dispatch_set_up, func, dispatch_tear_down)
 
+/* ---- our own program ---- */
+
+static void
+dispatch_team(DispatchFixture *fixture, const VtProtoDom *dom)
+{
+    const VtMessageHeader header = { .program = VT_PROTO_TEAM_PROGRAM,
+                                     .version = VT_PROTO_TEAM_VERSION,
+                                     .procedure = VT_PROTO_TEAM_LIST,
+                                     .serial = 7 };
+    VtProtoDomArg args = { .dom = *dom };
+
+    dispatch_give_frame(fixture, rpc_peer_frame(&header, &vt_proto_dom_arg, &args), NULL);
+}
+
+static void
+test_teams_are_told(DispatchFixture *fixture, gconstpointer data)
+{
+    VtProtoDom web = dispatch_web();
+    VtProtoItems teams = { .items = { .n = 0 } };
+    const VtProtoTeam *team;
+
+    dispatch_open(fixture, "qemu:///system", 1); /* read-only is enough */
+    dispatch_expect(fixture, "reply 1 serial 0 ok 0 bytes");
+    dispatch_team(fixture, &web);
+    dispatch_expect(fixture, ""); /* QEMU is asked first */
+    fake_driver_complete(fixture->driver, NULL);
+    g_assert_cmpuint(fixture->messages->len, ==, 1);
+    rpc_peer_decode(g_ptr_array_index(fixture->messages, 0), &vt_proto_team_list, &teams);
+    g_ptr_array_set_size(fixture->messages, 0);
+    g_assert_cmpuint(teams.items.n, ==, 1);
+    team = teams.items.items;
+    g_assert_cmpstr(team->name, ==, "ua-standby");
+    g_assert_cmpstr(team->transient, ==, "ua-primary");
+    g_assert_cmpstr(team->primary, ==, "plugged");
+    g_assert_cmpstr(team->feed, ==, "primary");
+    g_assert_null(team->why);
+    g_assert_cmpstr(team->primary_host, ==, "tap vnet1, bridge br0");
+    vt_xdr_type_clear(&vt_proto_team_list, &teams);
+}
+
+static void
+test_teams_of_nobody(DispatchFixture *fixture, gconstpointer data)
+{
+    VtProtoDom dom = { .name = (char *)"store", .id = -1 };
+
+    CONTINUE_OPENED;
+    dispatch_team(fixture, &dom);
+    vt_uuid_parse("66666666-7777-8888-9999-aaaaaaaaaaaa", &dom.uuid);
+    dispatch_team(fixture, &dom);
+    dispatch_expect(fixture,
+                    "reply x:1 serial 7 error 42/10 Domain not found: no domain with matching uuid "
+                    "'00000000-0000-0000-0000-000000000000'\n"
+                    "reply x:1 serial 7 error 55/10 Requested operation is not valid: domain 'store' is not "
+                    "running: its teams have a state only while it runs");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -713,5 +770,7 @@ main(int argc, char **argv)
     DISPATCH_TEST("console/slow-client", test_console_of_a_slow_client);
     DISPATCH_TEST("console/deaf-guest", test_console_of_a_deaf_guest);
     DISPATCH_TEST("console/vanished-client", test_console_of_a_vanished_client);
+    DISPATCH_TEST("team/told", test_teams_are_told);
+    DISPATCH_TEST("team/of-nobody-and-of-a-stopped-guest", test_teams_of_nobody);
     return g_test_run();
 }

@@ -12,6 +12,7 @@
 #include "driver/event.h"
 #include "driver/hostdev.h"
 #include "driver/team-manage.h"
+#include "driver/team-state.h"
 #include "qemu/hotplug.h"
 #include "util/i18n.h"
 #include "util/json.h"
@@ -167,6 +168,7 @@ vt_device_live_gone(VtDomain *domain, const char *alias)
     g_ptr_array_steal_index(vt_device_find_list(domain->live, &found), index);
     vt_log_info("dom=%s device %s is gone", domain->name, alias);
     vt_domain_status_changed(domain);
+    vt_team_state_update(domain);
     cleanup = g_new0(DeviceCleanup, 1);
     cleanup->domain = vt_domain_ref(domain);
     cleanup->alias = g_strdup(alias);

@@ -23,6 +23,7 @@
 #include "driver/event.h"
 #include "driver/hostdev.h"
 #include "driver/start-host.h"
+#include "driver/team-state.h"
 #include "qemu/argv-disk.h"
 #include "qemu/argv.h"
 #include "qemu/hotplug.h"
@@ -380,6 +381,7 @@ device_live_adopt(VtSeq *seq, gpointer data, GError **error)
     }
     g_ptr_array_add(vt_device_find_list(domain->live, &run->device), g_ptr_array_steal_index(from, index));
     vt_domain_status_changed(domain);
+    vt_team_state_update(domain);
     vt_log_info("dom=%s device %s is there", domain->name, vt_device_find_info(&run->device)->alias);
     vt_event_device(domain->driver, domain, VT_EVENT_DEVICE_ADDED, vt_device_find_info(&run->device)->alias);
     return VT_STEP_DONE;

@@ -15,6 +15,7 @@
 #include "driver/event.h"
 #include "driver/job.h"
 #include "driver/stop.h"
+#include "driver/team-state.h"
 #include "util/enum.h"
 #include "util/i18n.h"
 #include "util/json.h"
@@ -390,6 +391,7 @@ vt_guest_event_handle(VtDomain *domain, const VtQmpEvent *event)
         if (g_str_equal(guest_event_table[i].name, event->name))
             guest_event_table[i].handle(keep, event);
     }
+    vt_team_state_event(keep, event);
     vt_domain_tell_event(keep, event);
     if (keep->driver)
         vt_event_monitor(keep->driver, keep, event);
@@ -442,9 +444,11 @@ guest_event_reconnected(VtProcess *process, gpointer user)
 {
     VtDomain *domain = user;
 
-    if (domain->driver && domain->live && !domain->starting && !domain->stopping)
-        vt_qmp_client_call(vt_process_qmp(process), "query-status", NULL, GUEST_EVENT_QMP_TIMEOUT_MS,
-                           guest_event_status, vt_domain_ref(domain));
+    if (!domain->driver || !domain->live || domain->starting || domain->stopping)
+        return;
+    vt_qmp_client_call(vt_process_qmp(process), "query-status", NULL, GUEST_EVENT_QMP_TIMEOUT_MS,
+                       guest_event_status, vt_domain_ref(domain));
+    vt_team_state_ask(domain, NULL, NULL);
 }
 
 /* ---- the end of the process ---- */

@@ -4,11 +4,10 @@
  * API documentation); what begins with "team." is ours.
  */
 #include <sys/stat.h>
-#include "conf/teaming.h"
-#include "driver/datapath.h"
 #include "driver/domain-private.h"
 #include "driver/query-proc.h"
 #include "driver/query.h"
+#include "driver/team-state.h"
 #include "util/enum.h"
 
 /* virDomainStatsTypes */
@@ -120,43 +119,36 @@ stats_add_team_string(VtTypedParams *params, guint index, const char *name, cons
         vt_typed_params_add_string(params, field, value);
 }
 
-/* What the host does for that team, where it looks after it. */
-static void
-stats_add_datapath(VtTypedParams *params, guint index, const VtDomain *domain, const char *team)
-{
-    for (guint i = 0; i < vt_datapath_count(domain); i++) {
-        VtDatapathInfo info;
-
-        vt_datapath_info(domain, i, &info);
-        if (g_strcmp0(info.team, team) != 0)
-            continue;
-        stats_add_team_string(params, index, "backend", info.backend);
-        stats_add_team_string(params, index, "state", vt_handover_state_name(info.state));
-        stats_add_team_string(params, index, "why", info.why);
-        stats_add_team_string(params, index, "error", info.error);
-    }
-}
-
 static void
 stats_teams(VtDomain *domain, VtTypedParams *params)
 {
-    const VtDomainDef *def = vt_domain_def(domain);
-    g_autoptr(GPtrArray) teams = vt_teaming_teams(def);
+    g_autoptr(GPtrArray) teams = vt_team_state_list(domain);
 
     if (teams->len == 0)
         return;
     vt_typed_params_add_uint(params, "team.count", teams->len);
     for (guint i = 0; i < teams->len; i++) {
-        const VtTeam *team = g_ptr_array_index(teams, i);
-        char mac[VT_MAC_STRING_SIZE];
+        const VtTeamInfo *team = g_ptr_array_index(teams, i);
+        const struct {
+            const char *name, *value;
+            gboolean live; /* means nothing for a guest that does not run */
+        } rows[] = {
+            { .name = "name", .value = team->name },
+            { .name = "transient", .value = team->transient },
+            { .name = "mac", .value = team->mac },
+            { .name = "standby", .value = team->standby, .live = TRUE },
+            { .name = "primary", .value = team->primary, .live = TRUE },
+            { .name = "active", .value = team->active, .live = TRUE },
+            { .name = "feed", .value = team->feed, .live = TRUE },
+            { .name = "backend", .value = team->backend, .live = TRUE },
+            { .name = "state", .value = team->state, .live = TRUE },
+            { .name = "why", .value = team->why },
+            { .name = "error", .value = team->error },
+        };
 
-        stats_add_team_string(params, i, "persistent", team->persistent->info.alias);
-        if (team->transient_net)
-            stats_add_team_string(params, i, "transient", team->transient_net->info.alias);
-        else if (team->transient_hostdev)
-            stats_add_team_string(params, i, "transient", team->transient_hostdev->info.alias);
-        stats_add_team_string(params, i, "mac", vt_mac_format(&team->persistent->mac, mac));
-        stats_add_datapath(params, i, domain, team->persistent->info.alias);
+        for (guint j = 0; j < G_N_ELEMENTS(rows); j++)
+            if (!rows[j].live || vt_domain_is_active(domain))
+                stats_add_team_string(params, i, rows[j].name, rows[j].value);
     }
 }
 

@@ -37,6 +37,7 @@
 #include "driver/stop.h"
 #include "driver/store.h"
 #include "driver/team-manage.h"
+#include "driver/team-state.h"
 #include "util/json.h"
 #include "util/log.h"
 #include "util/message-id.h"
@@ -199,6 +200,7 @@ recover_chardevs(gpointer user, JsonNode *result, const GError *error)
     if (!error && recovery->domain->live)
         vt_start_host_read_chardevs(recovery->domain->live, result);
     vt_domain_status_changed(recovery->domain);
+    vt_team_state_ask(recovery->domain, NULL, NULL);
     recover_finish(recovery);
 }
 
@@ -346,6 +348,7 @@ recover_has_job(gpointer user, const GError *error)
     recovery->has_job = TRUE;
     domain->process = vt_process_attach(status->pid, status->start_time, monitor, log, vt_guest_event_funcs(),
                                         domain, &local);
+    vt_team_state_restore(domain, status->teams);
     vt_domain_set_data(domain, "recover", NULL, NULL);
     if (!domain->process) {
         gboolean powered_off = domain->state == VT_DOMAIN_SHUTDOWN;

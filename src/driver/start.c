@@ -24,6 +24,7 @@
 #include "driver/start-host.h"
 #include "driver/stop.h"
 #include "driver/store.h"
+#include "driver/team-state.h"
 #include "qemu/argv.h"
 #include "qemu/orchestration.h"
 #include "qemu/prepare.h"
@@ -407,6 +408,7 @@ start_open_datapath(VtSeq *seq, gpointer data, GError **error)
 {
     StartRun *run = data;
 
+    vt_team_state_open(run->domain);
     vt_datapath_open(run->driver, run->domain, run->params.incoming != NULL, vt_seq_act_done, start_act(run));
     return VT_STEP_WAIT;
 }
@@ -416,6 +418,7 @@ start_open_datapath_undo(VtSeq *seq, gpointer data, GError **error)
 {
     StartRun *run = data;
 
+    vt_team_state_close(run->domain);
     vt_datapath_close(run->domain, vt_seq_act_done, start_act(run));
     return VT_STEP_WAIT;
 }

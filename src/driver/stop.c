@@ -11,6 +11,7 @@
 #include "driver/hostdev.h"
 #include "driver/run-files.h"
 #include "driver/store.h"
+#include "driver/team-state.h"
 #include "util/i18n.h"
 #include "util/log.h"
 
@@ -79,6 +80,7 @@ stop_close_datapath(VtSeq *seq, gpointer data, GError **error)
 {
     StopRun *run = data;
 
+    vt_team_state_close(run->params.domain);
     vt_datapath_close(run->params.domain, vt_seq_act_done, stop_act(run));
     return VT_STEP_WAIT;
 }

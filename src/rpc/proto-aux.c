@@ -5,6 +5,7 @@
 #include "rpc/call-domain.h"
 #include "rpc/call-event.h"
 #include "rpc/proto-remote.h"
+#include "rpc/proto-team.h"
 
 /* Source: qemu_protocol.x, procedure numbers QEMU_PROC_*. */
 static const VtProcedure proto_qemu_rows[] = {
@@ -25,7 +26,8 @@ const VtProgram vt_proto_qemu = {
     .n_rows = G_N_ELEMENTS(proto_qemu_rows),
 };
 
-const VtProgram *const vt_proto_programs[] = { &vt_proto_remote, &vt_proto_qemu, NULL };
+const VtProgram *const vt_proto_programs[] = { &vt_proto_remote, &vt_proto_qemu, &vt_proto_team_program,
+                                               NULL };
 
 static void
 proto_row_to_markdown(GString *text, const VtProgram *program, const VtProcedure *row)

@@ -272,6 +272,17 @@ PROTO_EVENT(event_monitor, VtProtoEventMonitor, PROTO_STR(VtProtoEventMonitor, e
 
 /* ---- errors ---- */
 
+/* ---- teams ---- */
+
+PROTO_TYPE(team, VtProtoTeam, PROTO_STR(VtProtoTeam, name), PROTO_STR_OPT(VtProtoTeam, transient),
+           PROTO_STR(VtProtoTeam, mac), PROTO_STR(VtProtoTeam, orchestration),
+           PROTO_STR(VtProtoTeam, standby), PROTO_STR(VtProtoTeam, primary), PROTO_STR(VtProtoTeam, active),
+           PROTO_STR(VtProtoTeam, state), PROTO_STR(VtProtoTeam, feed), PROTO_STR(VtProtoTeam, backend),
+           PROTO_STR_OPT(VtProtoTeam, why), PROTO_STR_OPT(VtProtoTeam, error),
+           PROTO_STR(VtProtoTeam, standby_host), PROTO_STR_OPT(VtProtoTeam, primary_host));
+PROTO_TYPE(team_list, VtProtoItems,
+           PROTO_STRUCTS(vt_proto_team, VT_PROTO_TEAM_LIST_MAX, VtProtoItems, items));
+
 PROTO_TYPE(error, VtProtoError, PROTO_ONE(I32, VtProtoError, code), PROTO_ONE(I32, VtProtoError, domain),
            PROTO_STR_OPT(VtProtoError, message), PROTO_ONE(I32, VtProtoError, level),
            PROTO_STRUCT_OPT(dom, VtProtoError, dom), PROTO_STR_OPT(VtProtoError, str1),

@@ -414,6 +414,20 @@ typedef struct {
     char *details;
 } VtProtoEventMonitor;
 
+/* ---- teams: our own program ---- */
+
+#define VT_PROTO_TEAM_LIST_MAX 64u
+
+typedef struct {
+    char *name, *transient; /* aliases; no transient: NULL */
+    char *mac, *orchestration;
+    char *standby, *primary, *active; /* the guest's side */
+    char *state, *feed, *backend;     /* the host's side */
+    char *why, *error;                /* nullable */
+    char *standby_host;
+    char *primary_host; /* nullable */
+} VtProtoTeam;
+
 /* ---- errors ---- */
 
 typedef struct {
@@ -455,4 +469,5 @@ extern const VtXdrType vt_proto_event_register, vt_proto_monitor_register, vt_pr
 extern const VtXdrType vt_proto_event_dom, vt_proto_event_rtc, vt_proto_event_int, vt_proto_event_ulong;
 extern const VtXdrType vt_proto_event_io_error, vt_proto_event_device, vt_proto_event_job;
 extern const VtXdrType vt_proto_event_metadata, vt_proto_event_monitor;
+extern const VtXdrType vt_proto_team, vt_proto_team_list;
 extern const VtXdrType vt_proto_error;

@@ -13,6 +13,7 @@
 #include "driver/query.h"
 #include "driver/restore.h"
 #include "driver/save.h"
+#include "driver/team-state.h"
 
 struct _VtDomain {
     const char *name;
@@ -37,11 +38,15 @@ struct _VtDriver {
     int console;
 };
 
+/* For functions that are given a domain only. */
+static VtDriver *fake_driver_last;
+
 VtDriver *
 fake_driver_new(gboolean immediate)
 {
     VtDriver *driver = g_new0(VtDriver, 1);
 
+    fake_driver_last = driver;
     driver->config.hostname = g_strdup("hosta");
     driver->domains[0] = (VtDomain){ .name = "web", .id = 3 };
     driver->domains[1] = (VtDomain){ .name = "store", .id = -1 };
@@ -61,6 +66,7 @@ fake_driver_free(VtDriver *driver)
     g_assert_cmpuint(driver->domains[1].refs, ==, 0);
     if (driver->console >= 0)
         close(driver->console);
+    fake_driver_last = NULL;
     g_free(driver->config.hostname);
     g_ptr_array_unref(driver->pending);
     g_ptr_array_unref(driver->subscriptions);
@@ -636,4 +642,50 @@ vt_console_close(VtDriver *driver, gpointer release)
     g_assert_true(release == driver);
     close(driver->console);
     driver->console = -1;
+}
+
+/* ---- team-state.h: "web" has one team ---- */
+
+void
+vt_team_state_ask(VtDomain *domain, VtDoneFunc done, gpointer user)
+{
+    g_assert_nonnull(fake_driver_last);
+    fake_begin(fake_driver_last, "team-ask", domain, done, NULL, user);
+}
+
+void
+vt_team_info_free(gpointer data)
+{
+    VtTeamInfo *info = data;
+
+    g_free(info->name);
+    g_free(info->transient);
+    g_free(info->mac);
+    g_free(info->backend);
+    g_free(info->standby_host);
+    g_free(info->primary_host);
+    g_free(info);
+}
+
+GPtrArray *
+vt_team_state_list(const VtDomain *domain)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func(vt_team_info_free);
+    const VtTeamInfo team = {
+        .name = g_strdup("ua-standby"),
+        .transient = g_strdup("ua-primary"),
+        .mac = g_strdup("52:54:00:00:00:01"),
+        .orchestration = "qemu",
+        .standby = "yes",
+        .primary = "plugged",
+        .active = "primary",
+        .state = "primary",
+        .feed = "primary",
+        .backend = g_strdup("bridge"),
+        .standby_host = g_strdup("tap vnet0, bridge br0"),
+        .primary_host = g_strdup("tap vnet1, bridge br0"),
+    };
+
+    g_ptr_array_add(list, g_memdup2(&team, sizeof team));
+    return list;
 }

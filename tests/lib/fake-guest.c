@@ -10,6 +10,7 @@
 #include "driver/domain-list.h"
 #include "driver/migrate.h"
 #include "driver/store.h"
+#include "qemu/argv-net.h"
 #include "qemu/argv.h"
 #include "qemu/prepare.h"
 #include "util/file.h"
@@ -425,6 +426,12 @@ char *
 vt_argv_net_device(const VtDomainDef *def, const VtNetDef *net)
 {
     return g_strdup_printf("%s,id=%s", net->model, net->info.alias);
+}
+
+const char *
+vt_argv_net_pair_id(const VtDomainDef *def, const VtTeaming *teaming)
+{
+    return teaming->persistent;
 }
 
 char *
