@@ -11,12 +11,14 @@ typedef struct {
     gsize size;
     const gsize *strings; /* offsets of owned char * */
     gsize n_strings;
-    gssize info; /* offset of the VtDeviceInfo; -1: none */
+    gssize info;  /* offset of the VtDeviceInfo; -1: none */
+    gsize nested; /* offset of a pointer to a struct of the same kind, which nests no further; 0: none */
 } DomainDefShape;
 
-#define DOMAIN_DEF_SHAPE(type, offsets, info_offset)                                                         \
+#define DOMAIN_DEF_SHAPE(type, offsets, info_offset, nested_offset)                                          \
     {                                                                                                        \
-        .size = sizeof(type), .strings = offsets, .n_strings = G_N_ELEMENTS(offsets), .info = info_offset    \
+        .size = sizeof(type), .strings = offsets, .n_strings = G_N_ELEMENTS(offsets), .info = info_offset,   \
+        .nested = nested_offset                                                                              \
     }
 #define AT(type, member) G_STRUCT_OFFSET(type, member)
 
@@ -62,11 +64,19 @@ vt_device_info_init(VtDeviceInfo *info)
     *info = (VtDeviceInfo){ .rom_bar = -1, .rom_enabled = -1 };
 }
 
+static gpointer *
+domain_def_nested(gpointer item, const DomainDefShape *shape)
+{
+    return (gpointer *)((guchar *)item + shape->nested);
+}
+
 static void
 domain_def_free_shape(gpointer item, const DomainDefShape *shape)
 {
     if (!item)
         return;
+    if (shape->nested)
+        domain_def_free_shape(*domain_def_nested(item, shape), shape);
     domain_def_free_strings(item, shape->strings, shape->n_strings);
     if (shape->info >= 0)
         vt_device_info_clear((VtDeviceInfo *)((guchar *)item + shape->info));
@@ -81,6 +91,8 @@ domain_def_copy_shape(gconstpointer item, const DomainDefShape *shape)
     if (!item)
         return NULL;
     copy = g_memdup2(item, shape->size);
+    if (shape->nested)
+        *domain_def_nested(copy, shape) = domain_def_copy_shape(*domain_def_nested(copy, shape), shape);
     domain_def_dup_strings(copy, shape->strings, shape->n_strings);
     if (shape->info >= 0)
         domain_def_dup_strings(copy + shape->info, domain_def_info_strings,
@@ -102,6 +114,7 @@ static const gsize domain_def_net_strings[] = {
     AT(VtNetDef, bridge),     AT(VtNetDef, network),     AT(VtNetDef, portgroup),
     AT(VtNetDef, direct_dev), AT(VtNetDef, direct_mode), AT(VtNetDef, driver_name),
     AT(VtNetDef, model),      AT(VtNetDef, target_dev),  AT(VtNetDef, teaming.persistent),
+    AT(VtNetDef, port),
 };
 static const gsize domain_def_hostdev_strings[] = {
     AT(VtHostdevDef, driver_name),
@@ -143,7 +156,10 @@ static const gsize domain_def_timer_strings[] = {
 };
 
 #define DOMAIN_DEF_FUNCTIONS(name, type, strings, info_offset)                                               \
-    static const DomainDefShape domain_def_##name##_shape = DOMAIN_DEF_SHAPE(type, strings, info_offset);    \
+    DOMAIN_DEF_NESTED_FUNCTIONS(name, type, strings, info_offset, 0)
+#define DOMAIN_DEF_NESTED_FUNCTIONS(name, type, strings, info_offset, nested_offset)                         \
+    static const DomainDefShape domain_def_##name##_shape =                                                  \
+        DOMAIN_DEF_SHAPE(type, strings, info_offset, nested_offset);                                         \
     void vt_##name##_free(type *item)                                                                        \
     {                                                                                                        \
         domain_def_free_shape(item, &domain_def_##name##_shape);                                             \
@@ -156,7 +172,8 @@ static const gsize domain_def_timer_strings[] = {
 DOMAIN_DEF_FUNCTIONS(controller_def, VtControllerDef, domain_def_controller_strings,
                      AT(VtControllerDef, info))
 DOMAIN_DEF_FUNCTIONS(disk_def, VtDiskDef, domain_def_disk_strings, AT(VtDiskDef, info))
-DOMAIN_DEF_FUNCTIONS(net_def, VtNetDef, domain_def_net_strings, AT(VtNetDef, info))
+DOMAIN_DEF_NESTED_FUNCTIONS(net_def, VtNetDef, domain_def_net_strings, AT(VtNetDef, info),
+                            AT(VtNetDef, configured))
 DOMAIN_DEF_FUNCTIONS(hostdev_def, VtHostdevDef, domain_def_hostdev_strings, AT(VtHostdevDef, info))
 DOMAIN_DEF_FUNCTIONS(char_def, VtCharDef, domain_def_char_strings, AT(VtCharDef, info))
 DOMAIN_DEF_FUNCTIONS(input_def, VtInputDef, domain_def_input_strings, AT(VtInputDef, info))

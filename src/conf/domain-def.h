@@ -219,15 +219,21 @@ typedef struct {
     gboolean trunk;
 } VtVlanDef;
 
-typedef struct {
+typedef struct _VtNetDef VtNetDef;
+
+struct _VtNetDef {
     VtNetType type;
     VtMac mac;
     gboolean has_mac;               /* FALSE: postparse generates (or inherits, for a transient) */
-    char *bridge;                   /* BRIDGE */
-    char *network, *portgroup;      /* NETWORK */
+    char *bridge;                   /* BRIDGE; live also NETWORK */
+    char *network, *portgroup;      /* NETWORK; live also of what a network has become */
+    char *port;                     /* live: UUID of the port of @network that it holds */
     char *direct_dev, *direct_mode; /* DIRECT */
     VtHostPci host;                 /* HOSTDEV */
     gboolean has_host;              /* FALSE: taken by the team's policy */
+    gboolean bare; /* live: a transient for which this host has no VF, so that the guest is on standby */
+    /* Live: as the XML says it, where the rest is what a network or a policy made of it; nullable. Not nested. */
+    VtNetDef *configured;
     VtTristate managed; /* hostdev: managed='yes'; ethernet: <target managed='no'/> is target_managed */
     char *driver_name;  /* virtio: vhost|qemu; hostdev: vfio */
     guint queues, rx_queue_size, tx_queue_size; /* 0: not said */
@@ -241,7 +247,7 @@ typedef struct {
     VtTristate isolated; /* <port isolated=''/> */
     VtTeaming teaming;
     VtDeviceInfo info;
-} VtNetDef;
+};
 
 typedef struct {
     VtTristate managed;

@@ -30,6 +30,12 @@ static const VtElementSchema net_schema = {
     .attrs = "type managed trustGuestRxFilters",
     .children = "mac source vlan port target model driver teaming link mtu boot alias rom address",
 };
+/* In our own status files: what the host gave is said beside what the XML says. */
+static const VtElementSchema net_status_schema = {
+    .attrs = "type managed trustGuestRxFilters bare",
+    .children = "mac source vlan port target model driver teaming link mtu boot alias rom address configured",
+};
+static const VtElementSchema net_configured_schema = { .children = "interface" };
 static const VtElementSchema net_mac_schema = { .attrs = "address" };
 static const VtElementSchema net_target_schema = { .attrs = "dev managed" };
 static const VtElementSchema net_model_schema = { .attrs = "type" };
@@ -40,16 +46,20 @@ static const VtElementSchema net_port_schema = { .attrs = "isolated" };
 static const VtElementSchema net_vlan_schema = { .attrs = "trunk", .children = "tag*" };
 static const VtElementSchema net_tag_schema = { .attrs = "id" };
 
-/* <source> by type; bridge= and portid= of a network are what live XML says about where it ended. */
+/* <source> by type; in live XML bridge= and portid= of a network, and network= of what it became, say where it ended. */
 static const VtElementSchema net_source_schemas[] = {
-    [VT_NET_BRIDGE] = { .attrs = "bridge" },
+    [VT_NET_BRIDGE] = { .attrs = "bridge network portgroup portid" },
     [VT_NET_ETHERNET] = { 0 },
     [VT_NET_USER] = { 0 },
     [VT_NET_HOSTDEV] = { .children = "address" },
     [VT_NET_NETWORK] = { .attrs = "network portgroup bridge portid" },
-    [VT_NET_DIRECT] = { .attrs = "dev mode" },
+    [VT_NET_DIRECT] = { .attrs = "dev mode network portgroup portid" },
 };
 VT_ENUM_TABLE(net_source_schemas, VT_NET_COUNT);
+static const VtElementSchema net_source_hostdev_status_schema = {
+    .attrs = "network portgroup portid",
+    .children = "address",
+};
 
 gboolean
 vt_net_target_is_automatic(const char *dev)
@@ -127,8 +137,18 @@ static gboolean
 net_parse_source(VtParseContext *ctx, const xmlNode *source, VtNetDef *net)
 {
     GPtrArray *problems = ctx->problems;
-    gboolean ok = vt_element_check(ctx, source, &net_source_schemas[net->type]);
+    gboolean status = !!(ctx->flags & VT_PARSE_STATUS);
+    gboolean ok = vt_element_check(ctx, source,
+                                   status && net->type == VT_NET_HOSTDEV ? &net_source_hostdev_status_schema
+                                                                         : &net_source_schemas[net->type]);
 
+    if (status) {
+        net->port = vt_xml_attr(source, "portid");
+        if (net->type != VT_NET_NETWORK) {
+            net->network = vt_xml_attr(source, "network");
+            net->portgroup = vt_xml_attr(source, "portgroup");
+        }
+    }
     switch (net->type) {
     case VT_NET_BRIDGE:
         ok &= vt_xml_attr_required(problems, source, "bridge", &net->bridge);
@@ -136,7 +156,7 @@ net_parse_source(VtParseContext *ctx, const xmlNode *source, VtNetDef *net)
     case VT_NET_NETWORK:
         ok &= vt_xml_attr_required(problems, source, "network", &net->network);
         net->portgroup = vt_xml_attr(source, "portgroup");
-        if (ctx->flags & VT_PARSE_STATUS)
+        if (status)
             net->bridge = vt_xml_attr(source, "bridge");
         return ok & net_check_ifname(ctx, source, "bridge", net->bridge);
     case VT_NET_DIRECT:
@@ -322,13 +342,32 @@ net_parse_children(VtParseContext *ctx, const xmlNode *node, VtNetDef *net)
     return ok;
 }
 
+/* What stands in our status file beside the live interface: <configured> and bare=. */
+static gboolean
+net_parse_status(VtParseContext *ctx, const xmlNode *node, VtNetDef *net)
+{
+    /* A part of it is no status any more: so it cannot nest. */
+    VtParseContext inner = { .problems = ctx->problems, .flags = VT_PARSE_DEVICE, .root = ctx->root };
+    const xmlNode *child = vt_xml_child(node, "configured");
+    xmlNode *interface = child ? vt_xml_child(child, "interface") : NULL;
+    VtTristate bare = VT_TRISTATE_DEFAULT;
+    gboolean ok = vt_parse_yes_no(ctx, node, "bare", &bare);
+
+    net->bare = bare == VT_TRISTATE_YES;
+    if (!child)
+        return ok;
+    ok &= vt_element_check(ctx, child, &net_configured_schema);
+    return interface && vt_net_parse(&inner, interface, &net->configured) && ok;
+}
+
 gboolean
 vt_net_parse(VtParseContext *ctx, xmlNode *node, VtNetDef **out)
 {
     g_autoptr(VtNetDef) net = g_new0(VtNetDef, 1);
     const xmlNode *source = vt_xml_child(node, "source");
     g_autofree char *text = NULL;
-    gboolean ok = vt_element_check(ctx, node, &net_schema);
+    gboolean status = !!(ctx->flags & VT_PARSE_STATUS);
+    gboolean ok = vt_element_check(ctx, node, status ? &net_status_schema : &net_schema);
     int type = -1;
 
     *out = NULL;
@@ -346,6 +385,8 @@ vt_net_parse(VtParseContext *ctx, xmlNode *node, VtNetDef **out)
         net->direct_mode = g_strdup("vepa");
     ok &= vt_teaming_parse(ctx, node, &net->teaming);
     ok &= vt_device_info_parse(ctx, node, &net->info);
+    if (status)
+        ok &= net_parse_status(ctx, node, net);
     *out = g_steal_pointer(&net);
     return ok;
 }
@@ -432,7 +473,10 @@ net_validate_by_type(VtParseContext *ctx, const VtNetDef *net)
           .where = "bridge and network",
           .says = net_says_isolated,
           .types = NET_BIT(VT_NET_BRIDGE) | NET_BIT(VT_NET_NETWORK) },
-        { .what = "<vlan>", .where = "hostdev", .says = net_says_vlan, .types = NET_BIT(VT_NET_HOSTDEV) },
+        { .what = "<vlan>",
+          .where = "hostdev and network",
+          .says = net_says_vlan,
+          .types = NET_BIT(VT_NET_HOSTDEV) | NET_BIT(VT_NET_NETWORK) },
         { .what = "managed=",
           .where = "hostdev",
           .says = net_says_managed,
@@ -495,15 +539,25 @@ net_validate_virtio(VtParseContext *ctx, const VtNetDef *net)
                          _("trustGuestRxFilters='yes' needs <model type='virtio'/>, not '%s'"), shown);
 }
 
+/* A bridge that takes VLANs apart would have to be asked for them: only a function of the host has its own. */
+static void
+net_validate_vlan(VtParseContext *ctx, const VtNetDef *net)
+{
+    if (net->vlan.n_tags > 1 || net->vlan.trunk)
+        vt_parse_problem(ctx, VT_ERROR_CONFIG_UNSUPPORTED, "interface", net->info.line,
+                         _("a host's PCI function cannot have a VLAN trunk: leave one <tag>, without "
+                           "trunk='yes'"));
+    if (net->vlan.n_tags > 0 && net->type == VT_NET_NETWORK && net->teaming.type != VT_TEAMING_TRANSIENT)
+        vt_parse_problem(ctx, VT_ERROR_CONFIG_UNSUPPORTED, "interface", net->info.line,
+                         _("<vlan> of type='network' works with the transient of a team only, whose network "
+                           "lends VFs: remove it, and use a bridge that is within the VLAN"));
+}
+
 static void
 net_validate_hostdev(VtParseContext *ctx, const VtDomainDef *def, const VtNetDef *net)
 {
     int line = net->info.line;
 
-    if (net->vlan.n_tags > 1 || net->vlan.trunk)
-        vt_parse_problem(ctx, VT_ERROR_CONFIG_UNSUPPORTED, "interface", line,
-                         _("a host's PCI function cannot have a VLAN trunk: leave one <tag>, without "
-                           "trunk='yes'"));
     if (!net->has_host) {
         if (net->teaming.type != VT_TEAMING_TRANSIENT)
             vt_parse_problem(ctx, VT_ERROR_XML_DETAIL, "interface", line,
@@ -552,6 +606,8 @@ vt_net_validate(VtParseContext *ctx, const VtDomainDef *def, const VtNetDef *net
     net_validate_by_type(ctx, net);
     net_validate_virtio(ctx, net);
     net_validate_target(ctx, def, net);
+    if (net->type == VT_NET_HOSTDEV || net->type == VT_NET_NETWORK)
+        net_validate_vlan(ctx, net);
     if (net->type == VT_NET_HOSTDEV)
         net_validate_hostdev(ctx, def, net);
 }
@@ -562,18 +618,25 @@ static void
 net_format_source(VtXmlWriter *writer, const VtNetDef *net, guint flags)
 {
     gboolean live = !(flags & VT_XML_FORMAT_INACTIVE);
+    const char *port = live ? net->port : NULL;
 
     if (net->type == VT_NET_HOSTDEV) {
         if (!net->has_host)
             return;
         vt_xml_writer_start(writer, "source");
+        /* libvirt does not say which network lent a function; our status files have to. */
+        if (flags & VT_XML_FORMAT_STATUS) {
+            vt_xml_writer_attr(writer, "network", net->network);
+            vt_xml_writer_attr(writer, "portgroup", net->portgroup);
+            vt_xml_writer_attr(writer, "portid", port);
+        }
         vt_host_pci_format(writer, &net->host, TRUE);
         vt_xml_writer_end(writer);
         return;
     }
-    vt_xml_writer_optional(writer, "source", "network", net->network, "portgroup", net->portgroup, "bridge",
-                           net->type == VT_NET_BRIDGE || live ? net->bridge : NULL, "dev", net->direct_dev,
-                           "mode", net->direct_mode, NULL);
+    vt_xml_writer_optional(writer, "source", "network", net->network, "portgroup", net->portgroup, "portid",
+                           port, "bridge", net->type == VT_NET_BRIDGE || live ? net->bridge : NULL, "dev",
+                           net->direct_dev, "mode", net->direct_mode, NULL);
 }
 
 static void
@@ -615,16 +678,45 @@ net_format_target(VtXmlWriter *writer, const VtNetDef *net, guint flags)
                            NULL);
 }
 
+const VtNetDef *
+vt_net_configured(const VtNetDef *net)
+{
+    return net->configured ? net->configured : net;
+}
+
+void
+vt_net_adopt(VtDomainDef *def, const VtDomainDef *taken)
+{
+    for (guint i = 0; i < def->nets->len && i < taken->nets->len; i++) {
+        const VtNetDef *got = g_ptr_array_index(taken->nets, i);
+        VtNetDef *net = g_ptr_array_index(def->nets, i);
+
+        if (!got->configured && got->bare == net->bare)
+            continue;
+        def->nets->pdata[i] = vt_net_def_copy(got);
+        vt_net_def_free(net);
+    }
+}
+
 void
 vt_net_format(VtXmlWriter *writer, const VtNetDef *net, guint flags)
 {
     static const char *const links[] = { [VT_LINK_UP] = "up", [VT_LINK_DOWN] = "down" };
     char mac[VT_MAC_STRING_SIZE];
+    VtNetDef asked;
 
+    if (net->configured && (flags & (VT_XML_FORMAT_INACTIVE | VT_XML_FORMAT_MIGRATABLE))) {
+        asked = *net->configured; /* strings stay where they are */
+        asked.link = net->link;   /* a client may have changed it meanwhile */
+        vt_net_format(writer, &asked, flags);
+        return;
+    }
     vt_xml_writer_start(writer, "interface");
     vt_xml_writer_attr(writer, "type", vt_enum_name(net_types, VT_NET_COUNT, net->type));
     vt_xml_writer_attr(writer, "managed", net->managed == VT_TRISTATE_YES ? "yes" : NULL);
     vt_xml_writer_attr(writer, "trustGuestRxFilters", vt_tristate_yes_no(net->trust_guest_rx_filters));
+    if (flags & VT_XML_FORMAT_STATUS)
+        vt_xml_writer_attr(writer, "bare", net->bare ? "yes" : NULL);
     if (net->has_mac)
         vt_xml_writer_empty(writer, "mac", "address", vt_mac_format(&net->mac, mac), NULL);
     /* libvirt writes the driver of a host device before the source, that of another NIC after the model. */
@@ -646,5 +738,10 @@ vt_net_format(VtXmlWriter *writer, const VtNetDef *net, guint flags)
         vt_xml_writer_end(writer);
     }
     vt_device_info_format(writer, &net->info, flags);
+    if (net->configured && (flags & VT_XML_FORMAT_STATUS)) {
+        vt_xml_writer_start(writer, "configured");
+        vt_net_format(writer, net->configured, flags);
+        vt_xml_writer_end(writer);
+    }
     vt_xml_writer_end(writer);
 }

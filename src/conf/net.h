@@ -23,5 +23,11 @@ void vt_net_validate(VtParseContext *ctx, const VtDomainDef *def, const VtNetDef
 /** Write the element as libvirt writes it; live values are left out with VT_XML_FORMAT_INACTIVE. */
 void vt_net_format(VtXmlWriter *writer, const VtNetDef *net, guint flags);
 
+/** The interface as the XML has it: itself, or for a live one what a network or a policy was asked for. */
+const VtNetDef *vt_net_configured(const VtNetDef *net);
+
+/** Put the interfaces that have become live in @taken, a copy of @def or of a part of it, into @def. */
+void vt_net_adopt(VtDomainDef *def, const VtDomainDef *taken);
+
 /** TRUE for a name that was given by us or by libvirt at start ("vnet3", "macvtap0"): no part of the definition. */
 gboolean vt_net_target_is_automatic(const char *dev);

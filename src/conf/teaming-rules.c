@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "conf/address.h"
+#include "conf/net.h"
 #include "conf/teaming.h"
 #include "util/i18n.h"
 
@@ -268,12 +269,11 @@ teaming_rules_slot(VtParseContext *ctx, const VtDomainDef *def, const TeamingRul
 static gboolean
 teaming_rules_emulated(VtParseContext *ctx, const VtDomainDef *def, const TeamingRulesLeg *leg)
 {
-    static const char models[] = "vmxnet3 e1000e igb";
     const char *alias = leg->teaming->persistent;
 
     if (!leg->net || vt_teaming_net_is_host(leg->net))
         return TRUE;
-    if (!leg->net->model || !vt_xml_word_in(leg->net->model, models))
+    if (!leg->net->model || !vt_xml_word_in(leg->net->model, VT_TEAMING_EMULATED_MODELS))
         return TEAMING_RULES_PROBLEM(ctx, leg,
                                      _("<model type='%s'/> cannot be a transient: it must be a host's VF "
                                        "(type='hostdev'), or for tests vmxnet3, e1000e or igb"),
@@ -297,7 +297,7 @@ teaming_rules_emulated(VtParseContext *ctx, const VtDomainDef *def, const Teamin
 static gboolean
 teaming_rules_source(VtParseContext *ctx, const VtDomainDef *def, const TeamingRulesLeg *leg)
 {
-    if (!leg->net || !vt_teaming_net_is_host(leg->net) || leg->net->has_host)
+    if (!leg->net || leg->net->type != VT_NET_HOSTDEV || leg->net->has_host)
         return TRUE;
     if (leg->policy && (leg->policy->pf || leg->policy->pci_ids))
         return TRUE;
@@ -306,6 +306,29 @@ teaming_rules_source(VtParseContext *ctx, const VtDomainDef *def, const TeamingR
         _("it says no VF: give <source><address .../></source>, or say pf= or pci-ids= in "
           "<virtteam:team persistent='%s'/> in <metadata>"),
         leg->teaming->persistent);
+}
+
+/* Whoever names the function is who chooses it: a policy for another kind of transient would never be asked. */
+static gboolean
+teaming_rules_chooser(VtParseContext *ctx, const VtDomainDef *def, const TeamingRulesLeg *leg)
+{
+    const char *alias = leg->teaming->persistent;
+
+    if (!leg->policy || (!leg->policy->pf && !leg->policy->pci_ids))
+        return TRUE;
+    if (!leg->net)
+        return TEAMING_RULES_PROBLEM(
+            ctx, leg,
+            _("a <hostdev> names its function itself, but <virtteam:team persistent='%s'/> has pf= or "
+              "pci-ids=: write it as <interface type='hostdev'>, or remove those"),
+            alias);
+    if (vt_net_configured(leg->net)->type == VT_NET_HOSTDEV)
+        return TRUE;
+    return TEAMING_RULES_PROBLEM(
+        ctx, leg,
+        _("pf= and pci-ids= of <virtteam:team persistent='%s'/> choose for <interface type='hostdev'> only: "
+          "remove them"),
+        alias);
 }
 
 static const struct {
@@ -324,6 +347,7 @@ static const struct {
     { .name = "slot", .check = teaming_rules_slot },
     { .name = "emulated", .check = teaming_rules_emulated },
     { .name = "source", .check = teaming_rules_source },
+    { .name = "chooser", .check = teaming_rules_chooser },
 };
 
 static void

@@ -189,7 +189,9 @@ vt_teaming_parse_policies(VtParseContext *ctx, const xmlNode *metadata, GPtrArra
 gboolean
 vt_teaming_net_is_host(const VtNetDef *net)
 {
-    return net->type == VT_NET_HOSTDEV;
+    if (net->type != VT_NET_NETWORK || net->teaming.type != VT_TEAMING_TRANSIENT)
+        return net->type == VT_NET_HOSTDEV;
+    return !net->model || !vt_xml_word_in(net->model, VT_TEAMING_EMULATED_MODELS);
 }
 
 /* Numbering goes on behind the highest number that is there, as qemu/alias does it. */
@@ -241,6 +243,19 @@ vt_teaming_policy(const VtDomainDef *def, const VtNetDef *persistent)
     return NULL;
 }
 
+gboolean
+vt_teaming_may_be_bare(const VtDomainDef *def, const VtNetDef *transient)
+{
+    const VtNetDef *persistent;
+    const VtTeamPolicy *policy;
+
+    if (transient->teaming.type != VT_TEAMING_TRANSIENT || !vt_teaming_net_is_host(transient))
+        return FALSE;
+    persistent = vt_teaming_find_persistent(def, transient->teaming.persistent);
+    policy = persistent ? vt_teaming_policy(def, persistent) : NULL;
+    return policy && policy->standby_only == VT_TRISTATE_YES;
+}
+
 static VtTeam *
 teaming_team_of(GPtrArray *teams, const VtDomainDef *def, const char *alias)
 {
@@ -266,7 +281,7 @@ vt_teaming_teams(const VtDomainDef *def)
 
     for (guint i = 0; i < def->nets->len; i++) {
         VtNetDef *net = def->nets->pdata[i];
-        VtTeam *team = net->teaming.type == VT_TEAMING_TRANSIENT
+        VtTeam *team = net->teaming.type == VT_TEAMING_TRANSIENT && !net->bare
                            ? teaming_team_of(teams, def, net->teaming.persistent)
                            : NULL;
 

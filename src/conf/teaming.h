@@ -10,6 +10,8 @@
 #define VT_TEAMING_URI    "urn:virtteam:domain:1"
 #define VT_TEAMING_PREFIX "virtteam"
 
+#define VT_TEAMING_EMULATED_MODELS "vmxnet3 e1000e igb" /* PCI Express NICs of QEMU that can be a primary */
+
 /**
  * vt_teaming_parse - read the <teaming> child of an interface or hostdev
  * @ctx:     where problems go
@@ -46,11 +48,20 @@ typedef struct {
  */
 VtNetDef *vt_teaming_find_persistent(const VtDomainDef *def, const char *alias);
 
-/** The teams of a domain: one VtTeam (g_free) a persistent that is named by a transient. (transfer full) */
+/**
+ * The teams of a domain: one VtTeam (g_free) a persistent that is named by a transient. A live transient that is bare
+ * is none: its guest has the persistent alone. (transfer full)
+ */
 GPtrArray *vt_teaming_teams(const VtDomainDef *def);
+
+/** TRUE for a transient with a host function whose team says standby-only='yes': its guest may run without. */
+gboolean vt_teaming_may_be_bare(const VtDomainDef *def, const VtNetDef *transient);
 
 /** The policy for a persistent leg; NULL when the metadata has none. (transfer none) */
 const VtTeamPolicy *vt_teaming_policy(const VtDomainDef *def, const VtNetDef *persistent);
 
-/** TRUE for a NIC that is a host's PCI function (type='hostdev'), FALSE for an emulated or paravirtual one. */
+/**
+ * TRUE for a NIC that is a host's PCI function, FALSE for an emulated or paravirtual one. So is a type='hostdev', and a
+ * transient of type='network', unless its model is one that QEMU emulates: its network lends a function at start.
+ */
 gboolean vt_teaming_net_is_host(const VtNetDef *net);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "conf/net.h"
 #include "driver/domain-private.h"
 #include "util/fd.h"
 #include "util/file.h"
@@ -379,7 +380,8 @@ save_file_same_nets(const VtDomainDef *saved, const VtDomainDef *given, GError *
     if (saved->nets->len != given->nets->len)
         return save_file_differs(_("number of interfaces"), error);
     for (guint i = 0; i < saved->nets->len; i++) {
-        const VtNetDef *a = g_ptr_array_index(saved->nets, i), *b = g_ptr_array_index(given->nets, i);
+        const VtNetDef *a = vt_net_configured(g_ptr_array_index(saved->nets, i));
+        const VtNetDef *b = vt_net_configured(g_ptr_array_index(given->nets, i));
 
         if (!vt_mac_equal(&a->mac, &b->mac))
             return save_file_differs(_("MAC address of an interface"), error);

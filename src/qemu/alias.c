@@ -2,6 +2,7 @@
 #include "qemu/alias.h"
 
 #include <string.h>
+#include "conf/teaming.h"
 
 /* One more than the highest N of the aliases "<prefix>N" in an array of devices with an info. */
 static guint
@@ -143,7 +144,7 @@ vt_alias_assign(VtDomainDef *def)
     for (i = 0; i < def->nets->len; i++) {
         VtNetDef *net = def->nets->pdata[i];
 
-        if (net->type == VT_NET_HOSTDEV)
+        if (vt_teaming_net_is_host(net))
             alias_hostdev(def, &net->info);
         else
             ALIAS_NUMBER(def->nets, VtNetDef, net, "net");

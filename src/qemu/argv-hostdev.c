@@ -30,7 +30,7 @@ argv_hostdev_nets(VtArgvBuild *build, GError **error)
         const VtNetDef *net = build->def->nets->pdata[i];
         g_autofree char *device = NULL;
 
-        if (net->type != VT_NET_HOSTDEV)
+        if (net->type != VT_NET_HOSTDEV || net->bare)
             continue;
         if (!net->has_host)
             return vt_error_set(

@@ -178,7 +178,15 @@ vt_argv_net_all(VtArgvBuild *build, GError **error)
     for (i = 0; i < build->def->nets->len; i++) {
         const VtNetDef *net = build->def->nets->pdata[i];
 
-        if (net->type != VT_NET_HOSTDEV && !argv_net_one(build, net, i, error))
+        if (net->type == VT_NET_HOSTDEV || net->bare)
+            continue;
+        if (vt_teaming_net_is_host(net))
+            return vt_error_set(
+                error, VT_ERROR_OPERATION_INVALID,
+                _("interface '%s' has no host device yet: its network '%s' lends it one when the "
+                  "guest starts"),
+                net->info.alias, net->network);
+        if (!argv_net_one(build, net, i, error))
             return FALSE;
     }
     return TRUE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "qemu/prepare.h"
 
+#include "conf/teaming.h"
 #include "qemu/slots.h"
 #include "qemu/validate.h"
 
@@ -61,7 +62,7 @@ prepare_nets(VtDomainDef *def, const VtQemuCaps *caps)
     for (i = 0; i < def->nets->len; i++) {
         VtNetDef *net = def->nets->pdata[i];
 
-        for (j = 0; net->type != VT_NET_HOSTDEV && !net->model && j < G_N_ELEMENTS(rows); j++)
+        for (j = 0; !vt_teaming_net_is_host(net) && !net->model && j < G_N_ELEMENTS(rows); j++)
             if (vt_qemu_caps_has_device(caps, rows[j].driver))
                 net->model = g_strdup(rows[j].model);
     }

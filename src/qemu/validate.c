@@ -173,7 +173,7 @@ validate_nets(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *cap
         const VtNetDef *net = def->nets->pdata[i];
         const char *driver;
 
-        if (net->type == VT_NET_HOSTDEV)
+        if (vt_teaming_net_is_host(net))
             continue;
         driver = vt_argv_net_driver(net->model);
         if (!driver)
@@ -228,7 +228,7 @@ validate_drivers(VtParseContext *ctx, const VtDomainDef *def, const VtQemuCaps *
     for (i = 0; i < def->nets->len; i++) {
         const VtNetDef *net = def->nets->pdata[i];
 
-        if (net->type == VT_NET_HOSTDEV)
+        if (vt_teaming_net_is_host(net))
             validate_need(ctx, caps, "interface", net->info.line, "vfio-pci");
     }
 }
