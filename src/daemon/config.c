@@ -79,6 +79,7 @@ static const ConfigKey config_keys[] = {
     { CONFIG_KEY(CONFIG_NUMBER, team_unplug_retries), .max = 100 },
     { CONFIG_KEY(CONFIG_CHOICE, team_on_timeout), CONFIG_CHOICES(config_on_timeouts) },
     { CONFIG_KEY(CONFIG_STRING, default_emulator) },
+    { CONFIG_KEY(CONFIG_STRING, network_uri) },
 };
 
 VtConfig *
@@ -356,6 +357,7 @@ vt_config_to_driver(const VtConfig *config, const char *root, gboolean session, 
     driver->unplug_retries = config->team_unplug_retries;
     driver->on_timeout = (VtTeamOnTimeout)config->team_on_timeout;
     driver->default_emulator = g_strdup(config->default_emulator);
+    driver->network_uri = g_strdup(config->network_uri);
     if (!config_host_uuid(config, driver->lib_dir, &driver->host_uuid, error)) {
         vt_driver_config_free(driver);
         return NULL;

@@ -28,6 +28,7 @@ typedef struct {
     guint team_unplug_timeout_ms, team_unplug_retries;
     guint team_on_timeout; /* VtTeamOnTimeout */
     char *default_emulator;
+    char *network_uri; /* NULL: libvirt's own for the mode */
 } VtConfig;
 
 /** All defaults; (transfer full). */

@@ -11,6 +11,7 @@
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/hostdev.h"
+#include "driver/net-port.h"
 #include "driver/team-manage.h"
 #include "driver/team-state.h"
 #include "qemu/hotplug.h"
@@ -69,6 +70,8 @@ device_detach_clean(gpointer user, const GError *error)
     DeviceCleanup *cleanup = user;
     const char *team = vt_device_find_team(cleanup->device);
 
+    if (cleanup->device->kind == VT_DEVICE_NET)
+        vt_net_port_release_one(cleanup->domain->driver, cleanup->device->net->port, NULL, NULL);
     if (error)
         vt_log_warning("dom=%s device %s left something behind: %s", cleanup->domain->name, cleanup->alias,
                        error->message);

@@ -14,7 +14,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
+#include "conf/net.h"
 #include "conf/postparse.h"
 #include "conf/validate.h"
 #include "driver/datapath.h"
@@ -22,6 +22,7 @@
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/hostdev.h"
+#include "driver/net-port.h"
 #include "driver/start-host.h"
 #include "driver/team-state.h"
 #include "qemu/argv-disk.h"
@@ -148,6 +149,45 @@ device_live_check_host(VtSeq *seq, gpointer data, GError **error)
     return caps && vt_start_host_check(run->alone, caps, error) ? VT_STEP_DONE : VT_STEP_FAILED;
 }
 
+static void
+device_live_took_port(gpointer user, const VtDomainDef *taken, const GError *error)
+{
+    LiveAttach *run = vt_seq_act_data(user);
+    GPtrArray *nets = run->next->nets;
+    guint index = 0;
+
+    if (!error && vt_seq_act_is_current(user) && g_ptr_array_find(nets, run->device.net, &index)) {
+        vt_net_adopt(run->alone, taken);
+        vt_net_def_free(run->device.net);
+        run->device.net = vt_net_def_copy(g_ptr_array_index(run->alone->nets, 0));
+        nets->pdata[index] = run->device.net;
+    }
+    vt_seq_act_done(user, error);
+}
+
+static VtStepResult
+device_live_take_port(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+
+    if (!vt_net_port_wanted(run->alone))
+        return VT_STEP_DONE;
+    vt_net_port_take(run->domain->driver, run->domain, run->alone, FALSE, device_live_took_port,
+                     device_live_act(run));
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+device_live_take_port_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+
+    /* What was asked for and not answered yet is not known by its UUID here, but is nobody's of the live ones. */
+    vt_net_port_release_unused(run->domain->driver, &run->domain->uuid, vt_seq_act_done,
+                               device_live_act(run));
+    return VT_STEP_WAIT;
+}
+
 static VtStepResult
 device_live_take_host(VtSeq *seq, gpointer data, GError **error)
 {
@@ -182,23 +222,12 @@ device_live_take_host_undo(VtSeq *seq, gpointer data, GError **error)
     return VT_STEP_WAIT;
 }
 
-/* A guest started without VFIO may lock too little memory for it. */
 static VtStepResult
 device_live_raise_memlock(VtSeq *seq, gpointer data, GError **error)
 {
     LiveAttach *run = data;
-    rlim_t want = vt_start_host_memlock_bytes(run->next);
-    pid_t pid = vt_process_pid(run->domain->process);
-    struct rlimit limit;
 
-    if (want == 0 || prlimit(pid, RLIMIT_MEMLOCK, NULL, &limit) < 0)
-        return VT_STEP_DONE;
-    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < want) {
-        limit.rlim_cur = want;
-        limit.rlim_max = MAX(limit.rlim_max, want);
-        if (prlimit(pid, RLIMIT_MEMLOCK, &limit, NULL) < 0)
-            vt_log_warning("dom=%s cannot raise the limit of locked memory: %m", run->domain->name);
-    }
+    vt_start_host_raise_memlock(run->next, vt_process_pid(run->domain->process));
     return VT_STEP_DONE;
 }
 
@@ -389,6 +418,12 @@ device_live_adopt(VtSeq *seq, gpointer data, GError **error)
 
 static const VtStep device_live_attach_steps[] = {
     { .name = "check-host", .start = device_live_check_host },
+    { .name = "take-port",
+      .waits_for = "the network daemon has given a port",
+      .start = device_live_take_port,
+      .undo = device_live_take_port_undo,
+      .timeout_ms = DEVICE_LIVE_QMP_MS,
+      .undo_timeout_ms = DEVICE_LIVE_QMP_MS },
     { .name = "take-host-device",
       .waits_for = "the host's function is reserved and bound to vfio-pci",
       .start = device_live_take_host,

@@ -9,6 +9,7 @@
 #include "driver/device.h"
 
 #include <string.h>
+#include "conf/net.h"
 #include "conf/postparse.h"
 #include "conf/validate.h"
 #include "driver/device-find.h"
@@ -357,8 +358,15 @@ device_keep_unsaid(VtDevice *new, const VtDevice *old)
         new->net->model = g_strdup(old->net->model);
     if (!new->net->target_dev)
         new->net->target_dev = g_strdup(old->net->target_dev);
+    if (new->net->type != old->net->type)
+        return;
     if (new->net->type == VT_NET_NETWORK && !new->net->bridge)
         new->net->bridge = g_strdup(old->net->bridge);
+    if (!new->net->network) {
+        new->net->network = g_strdup(old->net->network);
+        new->net->portgroup = g_strdup(old->net->portgroup);
+    }
+    new->net->port = g_strdup(old->net->port);
 }
 
 static gboolean
@@ -403,7 +411,10 @@ device_first_difference(const char *old, const char *new, char **was, char **is)
 static gboolean
 device_update_allowed(const VtDevice *old, const VtDevice *new, GError **error)
 {
-    VtDevice *a = vt_device_find_copy(old);
+    /* What a network made of an interface may be sent back as it was asked for. */
+    const VtNetDef *asked = vt_net_configured(old->net);
+    VtDevice was_asked = { .kind = VT_DEVICE_NET, .net = (VtNetDef *)asked };
+    VtDevice *a = vt_device_find_copy(new->net->type == old->net->type ? old : &was_asked);
     VtDevice *b = vt_device_find_copy(new);
     g_autofree char *old_text = NULL, *new_text = NULL, *was = NULL, *is = NULL;
 

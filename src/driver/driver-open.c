@@ -17,6 +17,7 @@
 #include "driver/journal.h"
 #include "driver/lifecycle.h"
 #include "driver/migrate.h"
+#include "driver/net-port.h"
 #include "driver/recover.h"
 #include "driver/reserve.h"
 #include "driver/restore.h"
@@ -24,6 +25,7 @@
 #include "driver/start.h"
 #include "driver/stop.h"
 #include "driver/store.h"
+#include "driver/vf-give.h"
 #include "util/file.h"
 #include "util/i18n.h"
 #include "util/log.h"
@@ -47,6 +49,7 @@ vt_driver_config_free(VtDriverConfig *config)
     g_free(config->migration_address);
     g_free(config->migration_host);
     g_free(config->default_emulator);
+    g_free(config->network_uri);
     g_free(config);
 }
 
@@ -165,9 +168,11 @@ vt_driver_new(VtDriverConfig *config, GError **error)
     driver->status_changed = vt_store_status_soon;
     vt_store_load(driver);
     vt_reserve_load(driver);
+    vt_net_port_load(driver);
     vt_recover_run(driver);
     vt_datapath_recover(driver);
     vt_hostdev_recover(driver);
+    vt_net_port_recover(driver);
     return driver;
 }
 
@@ -186,6 +191,7 @@ vt_driver_free(VtDriver *driver)
         vt_restore_abandon(domain);
         vt_start_abandon(domain);
         vt_stop_abandon(domain);
+        vt_vf_give_abandon(domain);
         if (vt_domain_is_active(domain) && !vt_journal_kind(domain))
             vt_store_status_write(driver, domain, NULL, NULL);
         /* Letting go of the process leaves QEMU alone. */

@@ -34,6 +34,7 @@ typedef struct {
     guint unplug_retries;
     VtTeamOnTimeout on_timeout;
     char *default_emulator; /* nullable: found in PATH by architecture */
+    char *network_uri;      /* (nullable) libvirt network daemon; default: network:///system or ///session */
 } VtDriverConfig;
 
 void vt_driver_config_free(VtDriverConfig *config);

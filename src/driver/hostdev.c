@@ -31,8 +31,8 @@ typedef struct {
     gpointer user;
 } HostdevRun;
 
-static const VtPciHost *
-hostdev_pci(VtDriver *driver)
+const VtPciHost *
+vt_hostdev_pci_host(VtDriver *driver)
 {
     const VtPciHost *host = vt_driver_data(driver, HOSTDEV_KEY_PCI);
 
@@ -208,7 +208,7 @@ hostdev_run(VtDriver *driver, const VtReservation *reservation, const VtSeqTable
 
     run->refs = 1;
     run->driver = driver;
-    run->pci = hostdev_pci(driver);
+    run->pci = vt_hostdev_pci_host(driver);
     run->reservation = *reservation;
     run->reservation.domain = g_strdup(reservation->domain);
     run->reservation.driver = g_strdup(reservation->driver);
@@ -306,7 +306,7 @@ static gboolean
 hostdev_describe(HostdevTake *take, const VtHostdevWant *want, VtPciInfo *info, VtReservation *reservation,
                  GError **error)
 {
-    const VtPciHost *pci = hostdev_pci(take->driver);
+    const VtPciHost *pci = vt_hostdev_pci_host(take->driver);
     g_autoptr(GError) why = NULL;
 
     if (!vt_pci_get(pci, &want->bdf, info, &why))
@@ -334,7 +334,7 @@ hostdev_take_begin(HostdevTake *take, const VtHostdevWant *want, VtDoneFunc done
 
     if (!hostdev_describe(take, want, &info, &reservation, error))
         return FALSE;
-    if (info.is_vf && vt_pci_get(hostdev_pci(take->driver), &info.pf, &pf, NULL))
+    if (info.is_vf && vt_pci_get(vt_hostdev_pci_host(take->driver), &info.pf, &pf, NULL))
         reservation.pf = pf.netdev;
     hostdev_run(take->driver, &reservation, &hostdev_take_table, done, user);
     return TRUE;
@@ -374,6 +374,24 @@ vt_hostdev_take_one(VtDriver *driver, VtDomain *domain, const VtHostdevWant *wan
 
     if (!hostdev_take_begin(&take, want, done, user, &error))
         done(user, error);
+}
+
+void
+vt_hostdev_reserve(VtDriver *driver, VtDomain *domain, const VtHostdevWant *want, VtDoneFunc done,
+                   gpointer user)
+{
+    HostdevTake take = { .driver = driver, .domain = domain };
+    VtReservation reservation;
+    g_autoptr(GError) error = NULL;
+    VtPciInfo info, pf = { 0 };
+
+    if (!hostdev_describe(&take, want, &info, &reservation, &error)) {
+        done(user, error);
+        return;
+    }
+    if (info.is_vf && vt_pci_get(vt_hostdev_pci_host(driver), &info.pf, &pf, NULL))
+        reservation.pf = pf.netdev;
+    vt_reserve_take(driver, &reservation, done, user);
 }
 
 /* ---- and back ---- */
@@ -437,6 +455,30 @@ vt_hostdev_give_back_one(VtDriver *driver, const VtUuid *uuid, const VtPciBdf *b
     back->user = user;
     back->pending = 1;
     hostdev_run(driver, held, &hostdev_return_table, hostdev_returned, back);
+}
+
+void
+vt_hostdev_give_back_unused(VtDriver *driver, const VtDomain *domain, VtDoneFunc done, gpointer user)
+{
+    g_autoptr(GPtrArray) held = vt_reserve_of(driver, &domain->uuid);
+    g_autoptr(GArray) wants = domain->live ? vt_hostdev_wants(domain->live) : NULL;
+    HostdevReturn *back = g_new0(HostdevReturn, 1);
+
+    back->done = done;
+    back->user = user;
+    back->pending = 1;
+    for (guint i = 0; i < held->len; i++) {
+        const VtReservation *reservation = g_ptr_array_index(held, i);
+        gboolean used = FALSE;
+
+        for (guint k = 0; wants && k < wants->len && !used; k++)
+            used = vt_pci_bdf_equal(&g_array_index(wants, VtHostdevWant, k).bdf, &reservation->bdf);
+        if (used)
+            continue;
+        back->pending++;
+        hostdev_run(driver, reservation, &hostdev_return_table, hostdev_returned, back);
+    }
+    hostdev_returned(back, NULL);
 }
 
 void

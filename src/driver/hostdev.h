@@ -47,11 +47,28 @@ void vt_hostdev_take_one(VtDriver *driver, VtDomain *domain, const VtHostdevWant
 void vt_hostdev_give_back_one(VtDriver *driver, const VtUuid *uuid, const VtPciBdf *bdf, VtDoneFunc done,
                               gpointer user);
 
+/** As vt_hostdev_give_back(), for those functions that nothing of the domain's live definition has. */
+void vt_hostdev_give_back_unused(VtDriver *driver, const VtDomain *domain, VtDoneFunc done, gpointer user);
+
 /**
  * vt_hostdev_recover - after a restart: give back what belongs to domains that do not run
  * @driver: with its reservations loaded and its running domains found
  */
 void vt_hostdev_recover(VtDriver *driver);
+
+/**
+ * vt_hostdev_reserve - reserve a function for a domain, and no more: vt_hostdev_take() binds it later
+ * @driver: the driver
+ * @domain: the domain
+ * @want:   the function
+ * @done:   told when the reservation is on disk; BUSY naming the other domain, OPERATION_FAILED: there is no such device
+ * @user:   for @done
+ */
+void vt_hostdev_reserve(VtDriver *driver, VtDomain *domain, const VtHostdevWant *want, VtDoneFunc done,
+                        gpointer user);
+
+/** The sysfs in use. */
+const VtPciHost *vt_hostdev_pci_host(VtDriver *driver);
 
 /** Use another sysfs, for tests; @host must outlive the driver. */
 void vt_hostdev_set_pci_host(VtDriver *driver, const VtPciHost *host);

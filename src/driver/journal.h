@@ -12,6 +12,8 @@
 #include "driver/domain-obj.h"
 #include "util/seq.h"
 
+#define VT_VF_GIVE_JOURNAL "give-vf" /* the kind of driver/vf-give's */
+
 /** Begin a journal of that kind ("start", "migrate-out", "migrate-in"); what was there is forgotten. */
 void vt_journal_begin(VtDomain *domain, const char *kind);
 

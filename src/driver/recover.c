@@ -8,6 +8,7 @@
  *   yes     start          the start was not reported to anyone: end the guest
  *   yes     restore        the same, unless the guest has run already: then it is kept
  *   yes     save           attach; vt_save_recover() ends the guest if its file is complete, else it goes on
+ *   yes     give-vf        attach; vt_vf_give_recover() keeps the VF if QEMU has it, else gives it back
  *   yes     migrate-*      attach, then vt_migrate_recover() finishes or undoes
  *   no      start          a QEMU may have been spawned: kill what the pid file names, remove its files
  *   no      migrate-in     likewise: the incoming QEMU never got its status
@@ -38,6 +39,7 @@
 #include "driver/store.h"
 #include "driver/team-manage.h"
 #include "driver/team-state.h"
+#include "driver/vf-give.h"
 #include "util/json.h"
 #include "util/log.h"
 #include "util/message-id.h"
@@ -87,6 +89,8 @@ recover_done(Recovery *recovery)
     vt_domain_remove_qmp_listener(domain, &recover_listener, recovery);
     if (domain->live && domain->process && domain->state == VT_DOMAIN_RUNNING)
         vt_team_manage_replug(domain, NULL, NULL);
+    if (vt_vf_give_is_due(domain, NULL))
+        vt_vf_give_watch(recovery->driver);
     if (recovery->has_job)
         vt_job_end(domain);
     vt_domain_set_data(domain, RECOVER_KEY, NULL, NULL);
@@ -180,6 +184,9 @@ recover_finish(Recovery *recovery)
     } else if (g_strcmp0(kind, "save") == 0) {
         vt_domain_ref(domain);
         vt_save_recover(recovery->driver, domain, recover_migrated, recovery);
+    } else if (g_strcmp0(kind, VT_VF_GIVE_JOURNAL) == 0) {
+        vt_domain_ref(domain);
+        vt_vf_give_recover(domain, recover_migrated, recovery);
     } else if (kind && g_str_has_prefix(kind, "migrate-")) {
         vt_domain_ref(domain);
         vt_migrate_recover(recovery->driver, domain, recover_migrated, recovery);

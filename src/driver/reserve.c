@@ -17,7 +17,8 @@
 /* A reservation is in the table from the moment it is asked for, so that two guests can never both pass. */
 typedef struct {
     char *dir;
-    GHashTable *table; /* address as text -> VtReservation */
+    GHashTable *table;                 /* address as text -> VtReservation */
+    void (*dropped)(VtDriver *driver); /* nullable */
 } ReserveList;
 
 static void
@@ -294,6 +295,13 @@ vt_reserve_drop(VtDriver *driver, const VtPciBdf *bdf, VtDoneFunc done, gpointer
     char address[VT_PCI_BDF_STRING_SIZE];
     g_autofree char *path = reserve_path(list, vt_pci_bdf_format(bdf, address));
 
-    g_hash_table_remove(list->table, address);
+    if (g_hash_table_remove(list->table, address) && list->dropped)
+        list->dropped(driver);
     vt_file_remove_async(path, done, user);
+}
+
+void
+vt_reserve_set_dropped(VtDriver *driver, void (*dropped)(VtDriver *driver))
+{
+    reserve_list(driver)->dropped = dropped;
 }

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define VT_LOG_DOMAIN "virtteam-driver-start"
+
 #include "driver/start-host.h"
 #include <errno.h>
 #include <net/if.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "util/i18n.h"
+#include "util/log.h"
 #include "util/units.h"
 
 static gboolean
@@ -66,6 +70,22 @@ vt_start_host_memlock_bytes(const VtDomainDef *def)
     for (guint i = 0; i < def->nets->len && !vfio; i++)
         vfio = ((const VtNetDef *)g_ptr_array_index(def->nets, i))->type == VT_NET_HOSTDEV;
     return vfio ? vt_units_kib_to_bytes(def->memory_kib) + VT_UNITS_GIB : 0;
+}
+
+void
+vt_start_host_raise_memlock(const VtDomainDef *def, pid_t pid)
+{
+    rlim_t want = vt_start_host_memlock_bytes(def);
+    struct rlimit limit;
+
+    if (want == 0 || prlimit(pid, RLIMIT_MEMLOCK, NULL, &limit) < 0)
+        return;
+    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < want) {
+        limit.rlim_cur = want;
+        limit.rlim_max = MAX(limit.rlim_max, want);
+        if (prlimit(pid, RLIMIT_MEMLOCK, &limit, NULL) < 0)
+            vt_log_warning("dom=%s cannot raise the limit of locked memory: %m", def->name);
+    }
 }
 
 /* ---- terminals ---- */

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <json-glib/json-glib.h>
+#include <sys/types.h>
 #include "conf/domain-def.h"
 #include "qemu/argv.h"
 #include "qemu/caps.h"
@@ -17,6 +18,9 @@ guint64 vt_start_host_memlock_bytes(const VtDomainDef *def);
 
 /** Put the pty paths of query-chardev's answer into the live definition. */
 void vt_start_host_read_chardevs(VtDomainDef *def, JsonNode *chardevs);
+
+/** A QEMU that was started without VFIO may lock too little memory for it: raise its limit to that of @def. */
+void vt_start_host_raise_memlock(const VtDomainDef *def, pid_t pid);
 
 typedef struct _VtStartNet VtStartNet;
 

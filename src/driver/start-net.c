@@ -30,7 +30,7 @@ struct _VtStartNet {
 static gboolean
 start_net_wants_tap(const VtNetDef *net)
 {
-    return net->type != VT_NET_USER && net->type != VT_NET_HOSTDEV;
+    return net->type != VT_NET_USER && net->type != VT_NET_HOSTDEV && !net->bare;
 }
 
 static const char *
@@ -83,7 +83,8 @@ start_net_open_tap(VtNetlink *netlink, VtNetDef *net, StartNetQueues *queues, GE
     };
     char name[IF_NAMESIZE];
 
-    if (net->type != VT_NET_BRIDGE && net->type != VT_NET_ETHERNET)
+    if (net->type != VT_NET_BRIDGE && net->type != VT_NET_ETHERNET &&
+        !(net->type == VT_NET_NETWORK && net->bridge))
         return vt_error_set(error, VT_ERROR_CONFIG_UNSUPPORTED,
                             _("interface '%s': type='%s' cannot be started by this version; use "
                               "type='bridge' with the bridge that it leads to"),

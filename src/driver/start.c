@@ -13,6 +13,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "conf/net.h"
 #include "driver/datapath.h"
 #include "driver/domain-list.h"
 #include "driver/domain-private.h"
@@ -20,11 +21,14 @@
 #include "driver/guest-event.h"
 #include "driver/hostdev.h"
 #include "driver/journal.h"
+#include "driver/net-port.h"
 #include "driver/run-files.h"
 #include "driver/start-host.h"
 #include "driver/stop.h"
 #include "driver/store.h"
 #include "driver/team-state.h"
+#include "driver/vf-give.h"
+#include "driver/vf-take.h"
 #include "qemu/argv.h"
 #include "qemu/orchestration.h"
 #include "qemu/prepare.h"
@@ -35,6 +39,7 @@
 #define START_CONNECT_MS     60000 /* a guest with VFIO pins all its memory before QEMU answers */
 #define START_QMP_MS         30000
 #define START_DATAPATH_MS    60000
+#define START_PORTS_MS       180000 /* several interfaces, each with a network daemon that may be slow */
 #define START_HOSTDEVS_MS    180000 /* several functions, each with a reset and a slow driver */
 #define START_KILL_GRACE_MS  3000
 #define START_KILL_MS        30000
@@ -188,6 +193,45 @@ start_assign_id_undo(VtSeq *seq, gpointer data, GError **error)
 
     vt_domain_end_run(run->domain, START_SHUTOFF_FAILED);
     return start_result(ok);
+}
+
+static void
+start_took_nets(gpointer user, const VtDomainDef *taken, const GError *error)
+{
+    StartRun *run = vt_seq_act_data(user);
+
+    if (!error && vt_seq_act_is_current(user))
+        vt_net_adopt(run->domain->live, taken);
+    vt_seq_act_done(user, error);
+}
+
+static VtStepResult
+start_take_ports(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+    VtDomain *domain = run->domain;
+
+    vt_vf_take_forget(domain->live, run->params.migrated);
+    vt_net_port_take(run->driver, domain, domain->live, TRUE, start_took_nets, start_act(run));
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+start_take_ports_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    vt_net_port_release(run->driver, &run->domain->uuid, vt_seq_act_done, start_act(run));
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+start_choose_vfs(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    vt_vf_take(run->driver, run->domain, run->domain->live, TRUE, start_took_nets, start_act(run));
+    return VT_STEP_WAIT;
 }
 
 static VtStepResult
@@ -433,7 +477,7 @@ start_set_links(VtSeq *seq, gpointer data, GError **error)
         const VtNetDef *net = g_ptr_array_index(nets, i);
         JsonNode *args;
 
-        if (net->link != VT_LINK_DOWN || !net->info.alias || net->type == VT_NET_HOSTDEV)
+        if (net->link != VT_LINK_DOWN || !net->info.alias || net->type == VT_NET_HOSTDEV || net->bare)
             continue;
         args = start_object("name", json_node_init_string(json_node_alloc(), net->info.alias));
         json_object_set_boolean_member(json_node_get_object(args), "up", FALSE);
@@ -508,6 +552,18 @@ start_tell(VtSeq *seq, gpointer data, GError **error)
 static const VtStep start_steps[] = {
     { .name = "check-host", .start = start_check_host },
     { .name = "assign-id", .start = start_assign_id, .undo = start_assign_id_undo },
+    { .name = "take-ports",
+      .waits_for = "the network daemon has given a port for each interface of a network",
+      .start = start_take_ports,
+      .undo = start_take_ports_undo,
+      .timeout_ms = START_PORTS_MS,
+      .undo_timeout_ms = START_PORTS_MS },
+    { .name = "choose-vfs",
+      .waits_for = "a VF is reserved for each team whose policy chooses one",
+      .start = start_choose_vfs,
+      .undo = start_take_hostdevs_undo,
+      .timeout_ms = START_HOSTDEVS_MS,
+      .undo_timeout_ms = START_HOSTDEVS_MS },
     { .name = "take-hostdevs",
       .waits_for = "host devices are reserved and bound to VFIO",
       .start = start_take_hostdevs,
@@ -615,6 +671,8 @@ start_ended(VtSeq *seq, gpointer data, const GError *error)
         vt_domain_list_prune(run->driver, domain);
     } else {
         vt_domain_status_changed(domain);
+        if (vt_vf_give_is_due(domain, NULL))
+            vt_vf_give_watch(run->driver);
     }
     run->done(run->user, error);
     /* Up after all (the cancel came too late, the client that wanted autodestroy has gone, the guest is off again). */

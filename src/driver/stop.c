@@ -9,6 +9,7 @@
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/hostdev.h"
+#include "driver/net-port.h"
 #include "driver/run-files.h"
 #include "driver/store.h"
 #include "driver/team-state.h"
@@ -20,6 +21,7 @@
 #define STOP_KILL_MS     30000 /* how long SIGKILL may take: a VFIO guest gives back its memory first */
 #define STOP_DATAPATH_MS 60000
 #define STOP_HOSTDEVS_MS 180000
+#define STOP_PORTS_MS    60000
 #define STOP_EVENT       5 /* VIR_DOMAIN_EVENT_STOPPED */
 
 typedef struct {
@@ -93,6 +95,17 @@ stop_give_back_hostdevs(VtSeq *seq, gpointer data, GError **error)
     if (stop_is_stuck(run))
         return VT_STEP_DONE;
     vt_hostdev_give_back(run->params.driver, &run->params.domain->uuid, vt_seq_act_done, stop_act(run));
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+stop_return_ports(VtSeq *seq, gpointer data, GError **error)
+{
+    StopRun *run = data;
+
+    if (stop_is_stuck(run))
+        return VT_STEP_DONE;
+    vt_net_port_release(run->params.driver, &run->params.domain->uuid, vt_seq_act_done, stop_act(run));
     return VT_STEP_WAIT;
 }
 
@@ -176,6 +189,10 @@ static const VtStep stop_steps[] = {
       .waits_for = "host devices are what they were before the guest",
       .start = stop_give_back_hostdevs,
       .timeout_ms = STOP_HOSTDEVS_MS },
+    { .name = "return-ports",
+      .waits_for = "the network daemon has taken back the guest's ports, or does not answer",
+      .start = stop_return_ports,
+      .timeout_ms = STOP_PORTS_MS },
     { .name = "remove-files", .start = stop_remove_files },
     { .name = "remove-status", .start = stop_remove_status },
     { .name = "set-state", .start = stop_set_state },

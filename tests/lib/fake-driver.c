@@ -173,6 +173,7 @@ vt_driver_config_free(VtDriverConfig *config)
     g_free(config->migration_address);
     g_free(config->migration_host);
     g_free(config->default_emulator);
+    g_free(config->network_uri);
     g_free(config);
 }
 
