@@ -21,6 +21,7 @@ typedef struct {
 
 extern const VtCmd vt_cmd_argv;
 extern const VtCmd vt_cmd_caps;
+extern const VtCmd vt_cmd_probe;
 extern const VtCmd vt_cmd_team;
 extern const VtCmd vt_cmd_timeline;
 extern const VtCmd vt_cmd_validate;

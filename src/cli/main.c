@@ -8,7 +8,7 @@
 #include "vt-config.h"
 
 static const VtCmd *const main_commands[] = {
-    &vt_cmd_argv, &vt_cmd_caps, &vt_cmd_team, &vt_cmd_timeline, &vt_cmd_validate,
+    &vt_cmd_argv, &vt_cmd_caps, &vt_cmd_probe, &vt_cmd_team, &vt_cmd_timeline, &vt_cmd_validate,
 };
 
 static void
