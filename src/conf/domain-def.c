@@ -111,10 +111,18 @@ static const gsize domain_def_disk_strings[] = {
     AT(VtDiskDef, bus),     AT(VtDiskDef, serial),
 };
 static const gsize domain_def_net_strings[] = {
-    AT(VtNetDef, bridge),     AT(VtNetDef, network),     AT(VtNetDef, portgroup),
-    AT(VtNetDef, direct_dev), AT(VtNetDef, direct_mode), AT(VtNetDef, driver_name),
-    AT(VtNetDef, model),      AT(VtNetDef, target_dev),  AT(VtNetDef, teaming.persistent),
+    AT(VtNetDef, bridge),
+    AT(VtNetDef, network),
+    AT(VtNetDef, portgroup),
+    AT(VtNetDef, direct_dev),
+    AT(VtNetDef, direct_mode),
+    AT(VtNetDef, driver_name),
+    AT(VtNetDef, model),
+    AT(VtNetDef, target_dev),
+    AT(VtNetDef, teaming.persistent),
     AT(VtNetDef, port),
+    AT(VtNetDef, virtualport.interface_id),
+    AT(VtNetDef, virtualport.profile_id),
 };
 static const gsize domain_def_hostdev_strings[] = {
     AT(VtHostdevDef, driver_name),

@@ -213,11 +213,27 @@ typedef enum {
     VT_LINK_DOWN,
 } VtLinkState;
 
+typedef enum {
+    VT_VLAN_NATIVE_NONE,
+    VT_VLAN_NATIVE_TAGGED,
+    VT_VLAN_NATIVE_UNTAGGED,
+} VtVlanNative;
+
 typedef struct {
     guint16 tags[8];
     guint n_tags;
     gboolean trunk;
+    VtVlanNative native; /* of a trunk */
+    guint16 native_tag;  /* one of .tags, with .native */
 } VtVlanDef;
+
+/** <virtualport type='openvswitch'>. */
+typedef struct {
+    gboolean openvswitch;
+    char *
+        interface_id; /* NULL with .openvswitch: start found such a bridge, the XML does not say so; live only */
+    char *profile_id;
+} VtVirtualPort;
 
 typedef struct _VtNetDef VtNetDef;
 
@@ -243,6 +259,7 @@ struct _VtNetDef {
     guint mtu; /* 0: not said */
     VtLinkState link;
     VtVlanDef vlan;
+    VtVirtualPort virtualport;
     VtTristate trust_guest_rx_filters;
     VtTristate isolated; /* <port isolated=''/> */
     VtTeaming teaming;

@@ -6,6 +6,7 @@
 
 #include "conf/address.h"
 #include "conf/teaming.h"
+#include "conf/virtualport.h"
 #include "util/enum.h"
 #include "util/i18n.h"
 #include "util/tap.h"
@@ -20,6 +21,11 @@ static const char *const net_types[] = {
 };
 VT_ENUM_TABLE(net_types, VT_NET_COUNT);
 
+static const char *const net_natives[] = {
+    [VT_VLAN_NATIVE_TAGGED] = "tagged",
+    [VT_VLAN_NATIVE_UNTAGGED] = "untagged",
+};
+
 static const VtXmlEnum net_type_enum = {
     .names = net_types,
     .count = G_N_ELEMENTS(net_types),
@@ -28,12 +34,15 @@ static const VtXmlEnum net_type_enum = {
 
 static const VtElementSchema net_schema = {
     .attrs = "type managed trustGuestRxFilters",
-    .children = "mac source vlan port target model driver teaming link mtu boot alias rom address",
+    .children =
+        "mac source vlan virtualport port target model driver teaming link mtu boot alias rom address",
 };
 /* In our own status files: what the host gave is said beside what the XML says. */
 static const VtElementSchema net_status_schema = {
     .attrs = "type managed trustGuestRxFilters bare",
-    .children = "mac source vlan port target model driver teaming link mtu boot alias rom address configured",
+    .children =
+        "mac source vlan virtualport port target model driver teaming link mtu boot alias rom address "
+        "configured",
 };
 static const VtElementSchema net_configured_schema = { .children = "interface" };
 static const VtElementSchema net_mac_schema = { .attrs = "address" };
@@ -44,7 +53,7 @@ static const VtElementSchema net_link_schema = { .attrs = "state" };
 static const VtElementSchema net_mtu_schema = { .attrs = "size" };
 static const VtElementSchema net_port_schema = { .attrs = "isolated" };
 static const VtElementSchema net_vlan_schema = { .attrs = "trunk", .children = "tag*" };
-static const VtElementSchema net_tag_schema = { .attrs = "id" };
+static const VtElementSchema net_tag_schema = { .attrs = "id nativeMode" };
 
 /* <source> by type; in live XML bridge= and portid= of a network, and network= of what it became, say where it ended. */
 static const VtElementSchema net_source_schemas[] = {
@@ -73,6 +82,12 @@ vt_net_target_is_automatic(const char *dev)
             return TRUE;
     }
     return FALSE;
+}
+
+gboolean
+vt_net_is_ovs(const VtNetDef *net)
+{
+    return net->type == VT_NET_BRIDGE && net->virtualport.openvswitch;
 }
 
 /* What the kernel takes as the name of a link. */
@@ -245,6 +260,25 @@ net_parse_driver(VtParseContext *ctx, const xmlNode *node, VtNetDef *net)
     return ok;
 }
 
+/* The VLAN of what comes without a tag. */
+static gboolean
+net_parse_native(VtParseContext *ctx, const xmlNode *tag, VtVlanDef *vlan)
+{
+    static const VtXmlEnum modes = { .names = net_natives, .count = G_N_ELEMENTS(net_natives) };
+    int native = VT_VLAN_NATIVE_NONE;
+
+    if (!vt_xml_attr_enum(ctx->problems, tag, "nativeMode", &modes, &native))
+        return FALSE;
+    if (native == VT_VLAN_NATIVE_NONE)
+        return TRUE;
+    if (vlan->native != VT_VLAN_NATIVE_NONE)
+        return vt_xml_problem(ctx->problems, VT_ERROR_XML_DETAIL, tag,
+                              _("a second <tag> has nativeMode=: only one VLAN can be the native one"));
+    vlan->native = (VtVlanNative)native;
+    vlan->native_tag = vlan->tags[vlan->n_tags - 1];
+    return TRUE;
+}
+
 static gboolean
 net_parse_vlan(VtParseContext *ctx, const xmlNode *node, VtVlanDef *vlan)
 {
@@ -268,14 +302,16 @@ net_parse_vlan(VtParseContext *ctx, const xmlNode *node, VtVlanDef *vlan)
                                   _("more than %d VLAN tags are not supported by virtteam"),
                                   (int)G_N_ELEMENTS(vlan->tags));
         vlan->tags[vlan->n_tags++] = (guint16)id;
+        ok &= net_parse_native(ctx, tag, vlan);
     }
     if (ok && vlan->n_tags == 0)
         return vt_xml_problem(ctx->problems, VT_ERROR_XML_DETAIL, node,
                               _("<tag id=''/> is missing: name a VLAN or remove <vlan>"));
-    if (trunk == 0 && vlan->n_tags > 1)
+    if (trunk == 0 && (vlan->n_tags > 1 || vlan->native != VT_VLAN_NATIVE_NONE))
         return vt_xml_problem(ctx->problems, VT_ERROR_XML_DETAIL, node,
-                              _("trunk='no' contradicts the %u tags: leave one <tag>"), vlan->n_tags);
-    vlan->trunk = trunk == 1 || vlan->n_tags > 1;
+                              _("trunk='no' contradicts the %u tags: leave one <tag>, without nativeMode="),
+                              vlan->n_tags);
+    vlan->trunk = trunk == 1 || vlan->n_tags > 1 || vlan->native != VT_VLAN_NATIVE_NONE;
     return ok;
 }
 
@@ -313,6 +349,12 @@ net_parse_port(VtParseContext *ctx, const xmlNode *node, VtNetDef *net)
 }
 
 static gboolean
+net_parse_virtualport(VtParseContext *ctx, const xmlNode *node, VtNetDef *net)
+{
+    return vt_virtualport_parse(ctx, node, &net->virtualport);
+}
+
+static gboolean
 net_parse_vlan_child(VtParseContext *ctx, const xmlNode *node, VtNetDef *net)
 {
     return net_parse_vlan(ctx, node, &net->vlan);
@@ -326,10 +368,15 @@ net_parse_children(VtParseContext *ctx, const xmlNode *node, VtNetDef *net)
         const char *name;
         gboolean (*parse)(VtParseContext *ctx, const xmlNode *node, VtNetDef *net);
     } table[] = {
-        { .name = "mac", .parse = net_parse_mac },     { .name = "vlan", .parse = net_parse_vlan_child },
-        { .name = "port", .parse = net_parse_port },   { .name = "target", .parse = net_parse_target },
-        { .name = "model", .parse = net_parse_model }, { .name = "driver", .parse = net_parse_driver },
-        { .name = "link", .parse = net_parse_link },   { .name = "mtu", .parse = net_parse_mtu },
+        { .name = "mac", .parse = net_parse_mac },
+        { .name = "vlan", .parse = net_parse_vlan_child },
+        { .name = "port", .parse = net_parse_port },
+        { .name = "target", .parse = net_parse_target },
+        { .name = "model", .parse = net_parse_model },
+        { .name = "driver", .parse = net_parse_driver },
+        { .name = "link", .parse = net_parse_link },
+        { .name = "mtu", .parse = net_parse_mtu },
+        { .name = "virtualport", .parse = net_parse_virtualport },
     };
     gboolean ok = TRUE;
 
@@ -409,9 +456,15 @@ net_says_isolated(const VtNetDef *net)
 }
 
 static gboolean
-net_says_vlan(const VtNetDef *net)
+net_says_vlan_elsewhere(const VtNetDef *net)
 {
-    return net->vlan.n_tags > 0;
+    return net->vlan.n_tags > 0 && !(net->type == VT_NET_BRIDGE && net->virtualport.openvswitch);
+}
+
+static gboolean
+net_says_virtualport(const VtNetDef *net)
+{
+    return net->virtualport.openvswitch;
 }
 
 static gboolean
@@ -474,9 +527,13 @@ net_validate_by_type(VtParseContext *ctx, const VtNetDef *net)
           .says = net_says_isolated,
           .types = NET_BIT(VT_NET_BRIDGE) | NET_BIT(VT_NET_NETWORK) },
         { .what = "<vlan>",
-          .where = "hostdev and network",
-          .says = net_says_vlan,
+          .where = "hostdev and network, and bridge with <virtualport type='openvswitch'>",
+          .says = net_says_vlan_elsewhere,
           .types = NET_BIT(VT_NET_HOSTDEV) | NET_BIT(VT_NET_NETWORK) },
+        { .what = "<virtualport>",
+          .where = "bridge",
+          .says = net_says_virtualport,
+          .types = NET_BIT(VT_NET_BRIDGE) },
         { .what = "managed=",
           .where = "hostdev",
           .says = net_says_managed,
@@ -662,6 +719,9 @@ net_format_vlan(VtXmlWriter *writer, const VtVlanDef *vlan)
     for (guint i = 0; i < vlan->n_tags && i < G_N_ELEMENTS(vlan->tags); i++) {
         vt_xml_writer_start(writer, "tag");
         vt_xml_writer_attrf(writer, "id", "%u", vlan->tags[i]);
+        if (vlan->native != VT_VLAN_NATIVE_NONE && vlan->native_tag == vlan->tags[i])
+            vt_xml_writer_attr(writer, "nativeMode",
+                               vt_enum_name(net_natives, G_N_ELEMENTS(net_natives), (int)vlan->native));
         vt_xml_writer_end(writer);
     }
     vt_xml_writer_end(writer);
@@ -724,6 +784,7 @@ vt_net_format(VtXmlWriter *writer, const VtNetDef *net, guint flags)
         net_format_driver(writer, net);
     net_format_source(writer, net, flags);
     net_format_vlan(writer, &net->vlan);
+    vt_virtualport_format(writer, &net->virtualport, flags);
     vt_xml_writer_optional(writer, "port", "isolated", vt_tristate_yes_no(net->isolated), NULL);
     net_format_target(writer, net, flags);
     vt_xml_writer_optional(writer, "model", "type", net->model, NULL);

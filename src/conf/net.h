@@ -28,6 +28,8 @@ const VtNetDef *vt_net_configured(const VtNetDef *net);
 
 /** Put the interfaces that have become live in @taken, a copy of @def or of a part of it, into @def. */
 void vt_net_adopt(VtDomainDef *def, const VtDomainDef *taken);
+/** TRUE when the interface's tap is, or is to be, a port of Open vSwitch. */
+gboolean vt_net_is_ovs(const VtNetDef *net);
 
 /** TRUE for a name that was given by us or by libvirt at start ("vnet3", "macvtap0"): no part of the definition. */
 gboolean vt_net_target_is_automatic(const char *dev);

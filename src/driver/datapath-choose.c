@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/datapath-choose.h"
 
+#include "conf/net.h"
 #include "datapath/bridge.h"
+#include "datapath/ovs.h"
 #include "datapath/sriov.h"
 #include "util/json.h"
 #include "util/link.h"
@@ -9,7 +11,7 @@
 
 #define DATAPATH_CHOOSE_WHOLE_QUEUE 65535 /* longer than any: the back end never makes a queue longer */
 
-/* The interface of the host behind a leg: a tap; NULL when there is none. */
+/* The interface of the host behind a leg: a tap; NULL when there is none, or none that leads to a bridge. */
 static const char *
 datapath_choose_port(VtNetlink *netlink, const VtNetDef *net, const char *leg, char **why)
 {
@@ -24,11 +26,58 @@ datapath_choose_port(VtNetlink *netlink, const VtNetDef *net, const char *leg, c
         *why = g_strdup_printf("the %s's interface '%s': %s", leg, net->target_dev, error->message);
         return NULL;
     }
-    if (!info.is_bridge_port) {
-        *why = g_strdup_printf("the %s's interface '%s' is no port of a Linux bridge", leg, net->target_dev);
+    if (!info.is_bridge_port && !vt_net_is_ovs(net)) {
+        *why = g_strdup_printf("the %s's interface '%s' is no port of a Linux bridge or of Open vSwitch", leg,
+                               net->target_dev);
         return NULL;
     }
     return net->target_dev;
+}
+
+/*
+ * vmxnet3 receives as soon as its driver has registered it: what waited in a long queue would be duplicates.
+ * Others negotiate their link for a while after that (e1000e: half a second), and what waits meanwhile is
+ * late, but not lost.
+ */
+static guint
+datapath_choose_queue(const VtTeam *team)
+{
+    return g_strcmp0(team->transient_net->model, "vmxnet3") == 0 ? 0 : DATAPATH_CHOOSE_WHOLE_QUEUE;
+}
+
+/* Both legs are taps, or other interfaces that were made ports. */
+static gboolean
+datapath_choose_ports(VtNetlink *netlink, const VtTeam *team, const char *standby, VtBackend *backend,
+                      char **why)
+{
+    const char *primary = datapath_choose_port(netlink, team->transient_net, "primary", why);
+    gboolean ovs = vt_net_is_ovs(team->persistent);
+
+    if (!primary)
+        return FALSE;
+    if (ovs != vt_net_is_ovs(team->transient_net)) {
+        *why = g_strdup_printf("the %s is on a bridge of Open vSwitch, the %s on a Linux bridge",
+                               ovs ? "standby" : "primary", ovs ? "primary" : "standby");
+        return FALSE;
+    }
+    if (ovs) {
+        const VtOvsSpec spec = { .mac = team->persistent->mac,
+                                 .standby = standby,
+                                 .primary = primary,
+                                 .short_queue_frames = datapath_choose_queue(team) };
+
+        *why = g_strdup_printf("'%s' and '%s' are ports of Open vSwitch", standby, primary);
+        *backend = vt_ovs_new(&spec, netlink);
+    } else {
+        const VtBridgeSpec spec = { .mac = team->persistent->mac,
+                                    .standby = standby,
+                                    .primary = primary,
+                                    .short_queue_frames = datapath_choose_queue(team) };
+
+        *why = g_strdup_printf("'%s' and '%s' are ports of Linux bridges", standby, primary);
+        *backend = vt_bridge_new(&spec, netlink);
+    }
+    return TRUE;
 }
 
 static VtPciBdf
@@ -89,37 +138,47 @@ vt_datapath_choose(const VtTeam *team, VtBackend *backend, char **why)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(VtNetlink) netlink = vt_netlink_new(&error);
-    VtBridgeSpec spec = { .mac = team->persistent->mac };
+    const char *standby;
 
     if (!netlink) {
         *why = g_strdup(error->message);
         return FALSE;
     }
-    spec.standby = datapath_choose_port(netlink, team->persistent, "standby", why);
-    if (!spec.standby)
+    standby = datapath_choose_port(netlink, team->persistent, "standby", why);
+    if (!standby)
         return FALSE;
     if (!team->transient_net || vt_teaming_net_is_host(team->transient_net)) {
         VtSriovSpec vf = { .vf = 0 };
         VtPciInfo pf;
 
-        if (!datapath_choose_vf(netlink, team, spec.standby, &vf, &pf, why))
+        if (!datapath_choose_vf(netlink, team, standby, &vf, &pf, why))
             return FALSE;
+        *why = g_strdup_printf("the primary is VF %u of '%s', which is a port of the bridge that '%s' is on",
+                               vf.vf, pf.netdev, standby);
         *backend = vt_sriov_new(&vf, g_steal_pointer(&netlink));
         return TRUE;
     }
-    spec.primary = datapath_choose_port(netlink, team->transient_net, "primary", why);
-    if (!spec.primary)
+    if (!datapath_choose_ports(netlink, team, standby, backend, why))
         return FALSE;
-    /*
-     * vmxnet3 receives as soon as its driver has registered it: what waited in a long queue would be duplicates.
-     * Others negotiate their link for a while after that (e1000e: half a second), and what waits meanwhile is
-     * late, but not lost.
-     */
-    if (g_strcmp0(team->transient_net->model, "vmxnet3") != 0)
-        spec.short_queue_frames = DATAPATH_CHOOSE_WHOLE_QUEUE;
-    *backend = vt_bridge_new(&spec, g_steal_pointer(&netlink));
+    g_steal_pointer(&netlink); /* the back end has it */
     return TRUE;
 }
+
+/* How a former process' notes are read, by the name of the back end. */
+static gboolean
+datapath_choose_sriov(JsonNode *note, VtNetlink *netlink, VtBackend *backend, GError **error)
+{
+    return vt_sriov_from_note(note, &vt_pci_host_system, netlink, backend, error);
+}
+
+static const struct {
+    const char *name;
+    gboolean (*from_note)(JsonNode *note, VtNetlink *netlink, VtBackend *backend, GError **error);
+} datapath_choose_readers[] = {
+    { .name = "bridge", .from_note = vt_bridge_from_note },
+    { .name = "ovs", .from_note = vt_ovs_from_note },
+    { .name = "sriov", .from_note = datapath_choose_sriov },
+};
 
 gboolean
 vt_datapath_restore(JsonNode *node, VtBackend *backend, GError **error)
@@ -130,13 +189,12 @@ vt_datapath_restore(JsonNode *node, VtBackend *backend, GError **error)
 
     if (!vt_json_get_string(node, "backend", &name, error))
         return FALSE;
-    if (!note || (!g_str_equal(name, "bridge") && !g_str_equal(name, "sriov")))
-        return vt_error_set(error, VT_ERROR_INVALID_ARG, "there is no back end '%s', or its note is missing",
-                            name);
-    netlink = vt_netlink_new(error);
-    if (!netlink)
-        return FALSE;
-    if (g_str_equal(name, "sriov"))
-        return vt_sriov_from_note(note, &vt_pci_host_system, netlink, backend, error);
-    return vt_bridge_from_note(note, netlink, backend, error);
+    for (gsize i = 0; note && i < G_N_ELEMENTS(datapath_choose_readers); i++) {
+        if (!g_str_equal(name, datapath_choose_readers[i].name))
+            continue;
+        netlink = vt_netlink_new(error);
+        return netlink && datapath_choose_readers[i].from_note(note, netlink, backend, error);
+    }
+    return vt_error_set(error, VT_ERROR_INVALID_ARG, "there is no back end '%s', or its note is missing",
+                        name);
 }

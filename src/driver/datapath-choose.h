@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Which back end feeds a team, from its XML and from what the host has.
+ *
+ * Quick: asks the kernel only. What has to be asked of programs is looked at by the chosen back end's prepare(),
+ * which refuses with UNSUPPORTED where it cannot work.
  */
 #pragma once
 
@@ -11,7 +14,7 @@
  * vt_datapath_choose - the back end for one team of a guest that runs, or is about to
  * @team:    with the names of its taps filled in
  * @backend: (out) (transfer full) set only on success
- * @why:     (out) (transfer full) why there is none
+ * @why:     (out) (transfer full) why this one, or why there is none
  *
  * Return: FALSE when the host's side of this team cannot be switched.
  */

@@ -10,6 +10,7 @@
 #include "driver/device-live.h"
 #include "driver/domain-private.h"
 #include "driver/event.h"
+#include "driver/host-port.h"
 #include "driver/hostdev.h"
 #include "driver/net-port.h"
 #include "driver/team-manage.h"
@@ -63,7 +64,19 @@ device_detach_cleanup_end(gpointer user, const GError *nothing)
     vt_domain_unref(domain);
 }
 
-/* QEMU and the device's driver have nothing of it any more: last goes what was set for its team. */
+static void
+device_detach_remove_port(gpointer user, const GError *nothing)
+{
+    DeviceCleanup *cleanup = user;
+    const VtDevice *device = cleanup->device;
+
+    if (device->kind == VT_DEVICE_NET && device->net->target_dev)
+        vt_host_port_remove(cleanup->domain, device->net->target_dev, device_detach_cleanup_end, cleanup);
+    else
+        device_detach_cleanup_end(cleanup, NULL);
+}
+
+/* QEMU and the device's driver have nothing of it any more: last goes what was set for its team, and its port. */
 static void
 device_detach_clean(gpointer user, const GError *error)
 {
@@ -76,9 +89,9 @@ device_detach_clean(gpointer user, const GError *error)
         vt_log_warning("dom=%s device %s left something behind: %s", cleanup->domain->name, cleanup->alias,
                        error->message);
     if (team)
-        vt_datapath_close_team(cleanup->domain, team, device_detach_cleanup_end, cleanup);
+        vt_datapath_close_team(cleanup->domain, team, device_detach_remove_port, cleanup);
     else
-        device_detach_cleanup_end(cleanup, NULL);
+        device_detach_remove_port(cleanup, NULL);
 }
 
 static gboolean

@@ -21,6 +21,7 @@
 #include "driver/device-find.h"
 #include "driver/domain-private.h"
 #include "driver/event.h"
+#include "driver/host-port.h"
 #include "driver/hostdev.h"
 #include "driver/net-port.h"
 #include "driver/start-host.h"
@@ -36,6 +37,7 @@
 
 #define DEVICE_LIVE_QMP_MS  30000
 #define DEVICE_LIVE_PLUG_MS 120000
+#define DEVICE_LIVE_PORT_MS 60000
 #define DEVICE_LIVE_TAKE_MS 180000
 
 typedef struct {
@@ -247,8 +249,39 @@ device_live_make_tap(VtSeq *seq, gpointer data, GError **error)
         made = g_ptr_array_index(run->alone->nets, 0);
         g_free(run->device.net->target_dev);
         run->device.net->target_dev = g_strdup(made->target_dev);
+        run->device.net->virtualport.openvswitch = made->virtualport.openvswitch;
     }
     return VT_STEP_DONE;
+}
+
+static VtStepResult
+device_live_make_macvtap(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+
+    vt_host_port_add(run->domain, run->alone, VT_HOST_PORT_MACVTAP, vt_seq_act_done, device_live_act(run));
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+device_live_add_port(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+
+    vt_host_port_add(run->domain, run->alone, VT_HOST_PORT_OVS, vt_seq_act_done, device_live_act(run));
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+device_live_remove_port(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+    const VtNetDef *net = run->alone->nets->len ? g_ptr_array_index(run->alone->nets, 0) : NULL;
+
+    if (!net || !net->target_dev)
+        return VT_STEP_DONE;
+    vt_host_port_remove(run->domain, net->target_dev, vt_seq_act_done, device_live_act(run));
+    return VT_STEP_WAIT;
 }
 
 static VtStepResult
@@ -409,6 +442,8 @@ device_live_adopt(VtSeq *seq, gpointer data, GError **error)
         return VT_STEP_FAILED;
     }
     g_ptr_array_add(vt_device_find_list(domain->live, &run->device), g_ptr_array_steal_index(from, index));
+    if (run->device.kind == VT_DEVICE_NET && domain->state == VT_DOMAIN_RUNNING)
+        vt_host_port_set_up(domain, TRUE);
     vt_domain_status_changed(domain);
     vt_team_state_update(domain);
     vt_log_info("dom=%s device %s is there", domain->name, vt_device_find_info(&run->device)->alias);
@@ -431,7 +466,19 @@ static const VtStep device_live_attach_steps[] = {
       .timeout_ms = DEVICE_LIVE_TAKE_MS,
       .undo_timeout_ms = DEVICE_LIVE_TAKE_MS },
     { .name = "raise-memlock", .start = device_live_raise_memlock },
+    { .name = "make-macvtap",
+      .waits_for = "the macvtap of an interface of type direct is there",
+      .start = device_live_make_macvtap,
+      .undo = device_live_remove_port,
+      .timeout_ms = DEVICE_LIVE_PORT_MS,
+      .undo_timeout_ms = DEVICE_LIVE_PORT_MS },
     { .name = "make-tap", .start = device_live_make_tap, .undo = device_live_make_tap_undo },
+    { .name = "add-port",
+      .waits_for = "Open vSwitch has the tap that is to be its port",
+      .start = device_live_add_port,
+      .undo = device_live_remove_port,
+      .timeout_ms = DEVICE_LIVE_PORT_MS,
+      .undo_timeout_ms = DEVICE_LIVE_PORT_MS },
     { .name = "name-device",
       .waits_for = "QEMU has listed its block nodes",
       .start = device_live_name,

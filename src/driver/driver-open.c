@@ -13,6 +13,7 @@
 #include "driver/domain-list.h"
 #include "driver/domain-private.h"
 #include "driver/driver.h"
+#include "driver/host-port.h"
 #include "driver/hostdev.h"
 #include "driver/journal.h"
 #include "driver/lifecycle.h"
@@ -171,6 +172,7 @@ vt_driver_new(VtDriverConfig *config, GError **error)
     vt_net_port_load(driver);
     vt_recover_run(driver);
     vt_datapath_recover(driver);
+    vt_host_port_recover(driver);
     vt_hostdev_recover(driver);
     vt_net_port_recover(driver);
     return driver;

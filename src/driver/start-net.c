@@ -6,11 +6,13 @@
 #define VT_LOG_DOMAIN "virtteam-driver-start"
 
 #include <string.h>
+#include "conf/net.h"
 #include "driver/start-host.h"
 #include "util/fd.h"
 #include "util/i18n.h"
 #include "util/link.h"
 #include "util/log.h"
+#include "util/macvtap.h"
 #include "util/netlink.h"
 #include "util/tap.h"
 
@@ -39,8 +41,21 @@ start_net_alias(const VtNetDef *net)
     return net->info.alias ? net->info.alias : "?";
 }
 
+/* A port of a Linux bridge at once; one of Open vSwitch later, by a program (driver/host-port). */
 static gboolean
-start_net_prepare_link(VtNetlink *netlink, const VtNetDef *net, const char *name, GError **error)
+start_net_join(VtNetlink *netlink, const VtNetDef *net, const char *name, GError **error)
+{
+    if (net->bridge && !vt_net_is_ovs(net)) {
+        if (!vt_link_set_master(netlink, name, net->bridge, error))
+            return FALSE;
+        if (net->isolated == VT_TRISTATE_YES && !vt_link_set_isolated(netlink, name, TRUE, error))
+            return FALSE;
+    }
+    return vt_link_set_up(netlink, name, TRUE, error);
+}
+
+static gboolean
+start_net_prepare_link(VtNetlink *netlink, VtNetDef *net, const char *name, GError **error)
 {
     VtMac mac = net->mac;
     VtLinkInfo bridge;
@@ -48,20 +63,15 @@ start_net_prepare_link(VtNetlink *netlink, const VtNetDef *net, const char *name
     mac.bytes[0] = START_NET_MAC_FIRST;
     if (!vt_link_set_mac(netlink, name, &mac, error))
         return FALSE;
+    if (net->bridge && !vt_link_get(netlink, net->bridge, &bridge, error))
+        return FALSE;
+    /* An interface that is no bridge to the kernel may be Open vSwitch's. */
+    if (net->bridge && strcmp(bridge.kind, "bridge") != 0)
+        net->virtualport.openvswitch = TRUE;
     /* A bridge takes the least MTU of its ports: a tap of another size would change everybody's. */
-    if (net->mtu) {
-        if (!vt_link_set_mtu(netlink, name, net->mtu, error))
-            return FALSE;
-    } else if (net->bridge) {
-        if (!vt_link_get(netlink, net->bridge, &bridge, error) ||
-            !vt_link_set_mtu(netlink, name, bridge.mtu, error))
-            return FALSE;
-    }
-    if (net->bridge && !vt_link_set_master(netlink, name, net->bridge, error))
+    if ((net->mtu || net->bridge) && !vt_link_set_mtu(netlink, name, net->mtu ? net->mtu : bridge.mtu, error))
         return FALSE;
-    if (net->isolated == VT_TRISTATE_YES && !vt_link_set_isolated(netlink, name, TRUE, error))
-        return FALSE;
-    return vt_link_set_up(netlink, name, TRUE, error);
+    return start_net_join(netlink, net, name, error);
 }
 
 /* A tap that somebody else made and keeps (<target managed='no'/>) is used as it is. */
@@ -88,7 +98,7 @@ start_net_open_tap(VtNetlink *netlink, VtNetDef *net, StartNetQueues *queues, GE
         return vt_error_set(error, VT_ERROR_CONFIG_UNSUPPORTED,
                             _("interface '%s': type='%s' cannot be started by this version; use "
                               "type='bridge' with the bridge that it leads to"),
-                            start_net_alias(net), net->type == VT_NET_NETWORK ? "network" : "direct");
+                            start_net_alias(net), "network");
     if (!start_net_check_existing(netlink, net, error) || !vt_tap_open(&spec, name, queues->tap, error) ||
         (net->target_managed != VT_TRISTATE_NO && !start_net_prepare_link(netlink, net, name, error))) {
         g_prefix_error(error, _("interface '%s': "), start_net_alias(net));
@@ -162,6 +172,17 @@ start_net_fill(VtArgvNetFd *fds, const StartNetQueues *queues)
     fds->more_vhost_fds = queues->n > 1 && queues->vhost[0] >= 0 ? &queues->vhost[1] : NULL;
 }
 
+/* It has been made by driver/host-port, and stays down until the guest runs. */
+static gboolean
+start_net_open_macvtap(VtNetlink *netlink, const VtNetDef *net, StartNetQueues *queues, GError **error)
+{
+    if ((!net->mtu || vt_link_set_mtu(netlink, net->target_dev, net->mtu, error)) &&
+        vt_macvtap_open(netlink, net->target_dev, queues->n, queues->tap, error))
+        return TRUE;
+    g_prefix_error(error, _("interface '%s': "), start_net_alias(net));
+    return FALSE;
+}
+
 static gboolean
 start_net_open_one(VtStartNet *result, VtDomainDef *def, VtNetDef *net, const VtQemuCaps *caps,
                    VtNetlink *netlink, GError **error)
@@ -169,7 +190,8 @@ start_net_open_one(VtStartNet *result, VtDomainDef *def, VtNetDef *net, const Vt
     StartNetQueues *queues = start_net_queues_new(net);
 
     g_ptr_array_add(result->queues, queues);
-    if (!start_net_open_tap(netlink, net, queues, error) ||
+    if (!(net->type == VT_NET_DIRECT ? start_net_open_macvtap(netlink, net, queues, error)
+                                     : start_net_open_tap(netlink, net, queues, error)) ||
         !start_net_open_vhost(def, net, caps, queues, error))
         return FALSE;
     start_net_fill(&g_array_index(result->fds, VtArgvNetFd, result->fds->len - 1), queues);

@@ -19,6 +19,7 @@
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/guest-event.h"
+#include "driver/host-port.h"
 #include "driver/hostdev.h"
 #include "driver/journal.h"
 #include "driver/net-port.h"
@@ -268,6 +269,34 @@ start_make_taps_undo(VtSeq *seq, gpointer data, GError **error)
 
     g_clear_pointer(&run->net, vt_start_net_free);
     return VT_STEP_DONE;
+}
+
+static VtStepResult
+start_make_macvtaps(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    vt_host_port_add(run->domain, run->domain->live, VT_HOST_PORT_MACVTAP, vt_seq_act_done, start_act(run));
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+start_add_ports(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    vt_host_port_add(run->domain, run->domain->live, VT_HOST_PORT_OVS, vt_seq_act_done, start_act(run));
+    return VT_STEP_WAIT;
+}
+
+/* Of both steps: the first undo removes what both have made. */
+static VtStepResult
+start_remove_ports(VtSeq *seq, gpointer data, GError **error)
+{
+    StartRun *run = data;
+
+    vt_host_port_remove(run->domain, NULL, vt_seq_act_done, start_act(run));
+    return VT_STEP_WAIT;
 }
 
 static VtStepResult
@@ -570,7 +599,19 @@ static const VtStep start_steps[] = {
       .undo = start_take_hostdevs_undo,
       .timeout_ms = START_HOSTDEVS_MS,
       .undo_timeout_ms = START_HOSTDEVS_MS },
+    { .name = "make-macvtaps",
+      .waits_for = "the macvtaps of interfaces of type direct are there",
+      .start = start_make_macvtaps,
+      .undo = start_remove_ports,
+      .timeout_ms = START_PORTS_MS,
+      .undo_timeout_ms = START_PORTS_MS },
     { .name = "make-taps", .start = start_make_taps, .undo = start_make_taps_undo },
+    { .name = "add-ports",
+      .waits_for = "Open vSwitch has the taps that are to be its ports",
+      .start = start_add_ports,
+      .undo = start_remove_ports,
+      .timeout_ms = START_PORTS_MS,
+      .undo_timeout_ms = START_PORTS_MS },
     { .name = "monitor-socket", .start = start_monitor_socket, .undo = start_monitor_socket_undo },
     { .name = "build-argv", .start = start_build_argv },
     { .name = "journal",

@@ -8,6 +8,7 @@
 #include "driver/domain-list.h"
 #include "driver/domain-private.h"
 #include "driver/event.h"
+#include "driver/host-port.h"
 #include "driver/hostdev.h"
 #include "driver/net-port.h"
 #include "driver/run-files.h"
@@ -99,6 +100,17 @@ stop_give_back_hostdevs(VtSeq *seq, gpointer data, GError **error)
 }
 
 static VtStepResult
+stop_remove_ports(VtSeq *seq, gpointer data, GError **error)
+{
+    StopRun *run = data;
+
+    if (stop_is_stuck(run))
+        return VT_STEP_DONE;
+    vt_host_port_remove(run->params.domain, NULL, vt_seq_act_done, stop_act(run));
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
 stop_return_ports(VtSeq *seq, gpointer data, GError **error)
 {
     StopRun *run = data;
@@ -185,6 +197,10 @@ static const VtStep stop_steps[] = {
       .waits_for = "the host has forgotten the guest's legs",
       .start = stop_close_datapath,
       .timeout_ms = STOP_DATAPATH_MS },
+    { .name = "remove-ports",
+      .waits_for = "macvtaps and ports of Open vSwitch are gone",
+      .start = stop_remove_ports,
+      .timeout_ms = STOP_PORTS_MS },
     { .name = "give-back-hostdevs",
       .waits_for = "host devices are what they were before the guest",
       .start = stop_give_back_hostdevs,

@@ -32,8 +32,8 @@ struct _VtCommand {
     CommandStream err;
     gsize max_output_bytes;
     guint timeout_ms;
-    guint timer;
-    guint open; /* process and streams that have not ended */
+    GSource *timer; /* in the context of the caller's thread; NULL: none */
+    guint open;     /* process and streams that have not ended */
     gboolean exited;
     GError *error;
     VtCommandDone done; /* NULL once it was told, or cancelled */
@@ -55,15 +55,33 @@ command_unref(VtCommand *command)
 }
 
 static void
+command_stop_timer(VtCommand *command)
+{
+    if (!command->timer)
+        return;
+    g_source_destroy(command->timer);
+    g_clear_pointer(&command->timer, g_source_unref);
+}
+
+/* As g_timeout_add(), in the context whose loop the caller runs: not always the main one. */
+static GSource *
+command_add_timer(guint ms, GSourceFunc func, VtCommand *command)
+{
+    GSource *source = g_timeout_source_new(ms);
+
+    g_source_set_callback(source, func, command, NULL);
+    g_source_attach(source, g_main_context_get_thread_default());
+    return source;
+}
+
+static void
 command_tell(VtCommand *command)
 {
     VtCommandDone done = command->done;
     VtCommandResult result = { .exit_status = -1 };
 
     command->done = NULL;
-    if (command->timer)
-        g_source_remove(command->timer);
-    command->timer = 0;
+    command_stop_timer(command);
     if (!done)
         return;
     if (command->error) {
@@ -118,7 +136,7 @@ command_timed_out(gpointer user)
 {
     VtCommand *command = user;
 
-    command->timer = 0;
+    g_clear_pointer(&command->timer, g_source_unref);
     command_fail(command,
                  g_error_new(VT_ERROR, VT_ERROR_TIMEOUT, "'%s' did not end within %u ms and was killed.",
                              command->name, command->timeout_ms));
@@ -222,7 +240,7 @@ command_watch(VtCommand *command, const VtCommandSpec *spec)
                                         command_input_written, command);
     }
     if (spec->timeout_ms)
-        command->timer = g_timeout_add(spec->timeout_ms, command_timed_out, command);
+        command->timer = command_add_timer(spec->timeout_ms, command_timed_out, command);
     command_unref(command);
 }
 
@@ -254,7 +272,7 @@ vt_command_run(const VtCommandSpec *spec, VtCommandDone done, gpointer user)
     command->process = g_subprocess_launcher_spawnv(launcher, spec->argv, &error);
     if (!command->process) {
         vt_error_set(&command->error, VT_ERROR_SYSTEM, "Cannot run '%s': %s", command->name, error->message);
-        g_idle_add(command_not_started, command);
+        g_source_unref(command_add_timer(0, command_not_started, command));
         return command;
     }
     command_watch(command, spec);
@@ -265,9 +283,7 @@ void
 vt_command_cancel(VtCommand *command)
 {
     command->done = NULL;
-    if (command->timer)
-        g_source_remove(command->timer);
-    command->timer = 0;
+    command_stop_timer(command);
     if (command->process)
         command_fail(command, g_error_new(VT_ERROR, VT_ERROR_ABORTED, "'%s' was cancelled.", command->name));
 }
@@ -296,4 +312,57 @@ vt_command_check(const char *name, const VtCommandResult *result, GError **error
                             result->term_signal, line);
     return vt_error_set(error, VT_ERROR_OPERATION_FAILED, "'%s' failed with status %d: %s", name,
                         result->exit_status, line);
+}
+
+/* ---- for threads ---- */
+
+typedef struct {
+    gboolean over;
+    VtCommandEnd *end;
+    GError *error;
+} CommandWait;
+
+static void
+command_waited(gpointer user, const VtCommandResult *result, const GError *error)
+{
+    CommandWait *wait = user;
+
+    wait->over = TRUE;
+    if (error) {
+        wait->error = g_error_copy(error);
+        return;
+    }
+    wait->end->exit_status = result->exit_status;
+    wait->end->out = g_strndup(result->out, result->out_length);
+    wait->end->err = g_strndup(result->err, result->err_length);
+}
+
+gboolean
+vt_command_wait(const VtCommandSpec *spec, VtCommandEnd *end, GError **error)
+{
+    GMainContext *context = g_main_context_new();
+    VtCommandEnd got = { 0 };
+    CommandWait wait = { .end = &got };
+
+    g_main_context_push_thread_default(context);
+    vt_command_run(spec, command_waited, &wait);
+    while (!wait.over)
+        g_main_context_iteration(context, TRUE);
+    while (g_main_context_iteration(context, FALSE)) { /* what is still to be freed */
+    }
+    g_main_context_pop_thread_default(context);
+    g_main_context_unref(context);
+    if (wait.error) {
+        g_propagate_error(error, wait.error);
+        return FALSE;
+    }
+    *end = got;
+    return TRUE;
+}
+
+void
+vt_command_end_clear(VtCommandEnd *end)
+{
+    g_clear_pointer(&end->out, g_free);
+    g_clear_pointer(&end->err, g_free);
 }

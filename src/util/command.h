@@ -56,3 +56,22 @@ void vt_command_cancel(VtCommand *command);
  * Return: TRUE when it exited with status 0.
  */
 gboolean vt_command_check(const char *name, const VtCommandResult *result, GError **error);
+
+/** How a program ended that was waited for. */
+typedef struct {
+    int exit_status; /* -1 when a signal ended it */
+    char *out, *err;
+} VtCommandEnd;
+
+/**
+ * vt_command_wait - run a program and wait for its end; for threads, never for the main loop's
+ * @spec:  what to run
+ * @end:   (out) set only on success; vt_command_end_clear() frees what it holds
+ * @error: (out) SYSTEM (not started), TIMEOUT, OPERATION_FAILED (too much output)
+ *
+ * Return: TRUE when it was run to its end, also to a bad one.
+ */
+gboolean vt_command_wait(const VtCommandSpec *spec, VtCommandEnd *end, GError **error);
+
+void vt_command_end_clear(VtCommandEnd *end);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VtCommandEnd, vt_command_end_clear)
