@@ -431,7 +431,7 @@ static const TestRefuse refuses[] = {
       "'4096'" },
     { "net-vlan-empty", TEST_NET("hostdev", TEST_HOST("<vlan/>")), VT_ERROR_XML_DETAIL, "<tag id=''/>" },
     { "net-vlan-native", TEST_NET("hostdev", TEST_HOST("<vlan><tag id='4' nativeMode='tagged'/></vlan>")),
-      VT_ERROR_CONFIG_UNSUPPORTED, "'nativeMode'" },
+      VT_ERROR_CONFIG_UNSUPPORTED, "trunk" },
     { "net-isolated-ethernet", TEST_NET("ethernet", "<port isolated='yes'/>"), VT_ERROR_CONFIG_UNSUPPORTED,
       "isolated" },
     { "net-managed-bridge", "<interface type='bridge' managed='yes'><source bridge='br0'/></interface>",
