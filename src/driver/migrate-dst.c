@@ -10,19 +10,15 @@
 
 #include "driver/migrate-dst.h"
 
-#include <errno.h>
-#include <netdb.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include "conf/domain-xml.h"
-#include "conf/net.h"
 #include "driver/datapath.h"
 #include "driver/domain-list.h"
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/job.h"
 #include "driver/journal.h"
+#include "driver/migrate-dst-prepare.h"
 #include "driver/start.h"
 #include "driver/stop.h"
 #include "driver/store.h"
@@ -31,9 +27,7 @@
 #include "qemu/mig-dst.h"
 #include "qemu/mig-phase.h"
 #include "qemu/mig-uri.h"
-#include "qemu/prepare.h"
 #include "qemu/qmp-event.h"
-#include "util/fd.h"
 #include "util/i18n.h"
 #include "util/log.h"
 #include "util/message-id.h"
@@ -261,96 +255,12 @@ migrate_in_fail(MigrateIn *in, const GError *error)
     migrate_in_destroy(in);
 }
 
-/* ---- Prepare: what is asked ---- */
+/* ---- Prepare ---- */
 
 static gboolean
-migrate_prepare_check(VtDriver *driver, const VtDomainDef *def, const VtMigCookie *cookie, GError **error)
+migrate_in_has_port(guint port, gpointer user)
 {
-    const VtDriverConfig *config = vt_driver_config(driver);
-    VtQemuCaps *caps;
-
-    if (vt_uuid_equal(&cookie->host_uuid, &config->host_uuid))
-        return vt_error_set(
-            error, VT_ERROR_OPERATION_FAILED,
-            _("domain '%s' cannot be migrated to the host it runs on (both say the host UUID of '%s'; "
-              "is host_uuid in virtteamd.conf the same on two hosts?)"),
-            def->name, cookie->hostname);
-    if (!vt_uuid_equal(&cookie->uuid, &def->uuid))
-        return vt_error_set(error, VT_ERROR_OPERATION_FAILED,
-                            _("the migration's cookie and XML are of different domains"));
-    caps = vt_driver_caps(driver, def->emulator, error);
-    if (!caps)
-        return FALSE;
-    if (cookie->machine && !vt_qemu_caps_machine(caps, cookie->machine))
-        return vt_error_set(error, VT_ERROR_CONFIG_UNSUPPORTED,
-                            _("the guest has the machine type '%s', which '%s' of this host does not have"),
-                            cookie->machine, caps->binary);
-    return TRUE;
-}
-
-/* Names that the source's kernel gave are nothing to hold on to here. */
-static void
-migrate_prepare_forget_names(VtDomainDef *def)
-{
-    for (guint i = 0; i < def->nets->len; i++) {
-        VtNetDef *net = g_ptr_array_index(def->nets, i);
-
-        if (net->target_dev && vt_net_target_is_automatic(net->target_dev))
-            g_clear_pointer(&net->target_dev, g_free);
-    }
-}
-
-static VtDomainDef *
-migrate_prepare_def(VtDriver *driver, const VtMigParams *params, const VtMigCookie *cookie, GError **error)
-{
-    g_autoptr(VtDomainDef) def = NULL;
-    VtQemuCaps *caps;
-
-    if (!params->destination_xml) {
-        vt_error_set(error, VT_ERROR_INVALID_ARG, _("Prepare needs the parameter 'destination_xml'"));
-        return NULL;
-    }
-    def = vt_domain_xml_parse_status(params->destination_xml, error);
-    if (!def || !migrate_prepare_check(driver, def, cookie, error))
-        return NULL;
-    if (params->destination_name) {
-        g_free(def->name);
-        def->name = g_strdup(params->destination_name);
-    }
-    migrate_prepare_forget_names(def);
-    caps = vt_driver_caps(driver, def->emulator, error);
-    if (!caps || !vt_qemu_prepare_define(def, caps, error))
-        return NULL;
-    return g_steal_pointer(&def);
-}
-
-/* ---- Prepare: where to listen ---- */
-
-static gboolean
-migrate_port_is_free(const char *host, guint port)
-{
-    const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_NUMERICHOST,
-                                    .ai_socktype = SOCK_STREAM };
-    g_autofree char *service = g_strdup_printf("%u", port);
-    g_auto(VtFd) fd = -1;
-    struct addrinfo *found = NULL;
-    gboolean is_free = FALSE;
-    int on = 1;
-
-    /* A name is left to QEMU, which says itself when the port is taken: looking it up could take seconds. */
-    if (getaddrinfo(host, service, &hints, &found) != 0)
-        return TRUE;
-    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0)
-        is_free = bind(fd, found->ai_addr, found->ai_addrlen) == 0;
-    freeaddrinfo(found);
-    return is_free;
-}
-
-static gboolean
-migrate_port_is_ours(VtDriver *driver, guint port)
-{
-    GPtrArray *list = migrate_in_list(driver);
+    GPtrArray *list = migrate_in_list(user);
 
     for (guint i = 0; i < list->len; i++) {
         const MigrateIn *in = g_ptr_array_index(list, i);
@@ -360,56 +270,6 @@ migrate_port_is_ours(VtDriver *driver, guint port)
     }
     return FALSE;
 }
-
-static guint
-migrate_choose_port(VtDriver *driver, const char *host, GError **error)
-{
-    const VtDriverConfig *config = vt_driver_config(driver);
-
-    for (guint port = config->migration_port_min; port <= config->migration_port_max; port++)
-        if (!migrate_port_is_ours(driver, port) && migrate_port_is_free(host, port))
-            return port;
-    vt_error_set(
-        error, VT_ERROR_OPERATION_FAILED,
-        _("no port for the migration is free between %u and %u (migration_port_min and _max in virtteamd.conf)"),
-        config->migration_port_min, config->migration_port_max);
-    return 0;
-}
-
-/* Sets what the source is told and what QEMU listens on. */
-static gboolean
-migrate_prepare_uri(MigrateIn *in, GError **error)
-{
-    const VtDriverConfig *config = vt_driver_config(in->driver);
-    const VtMigParams *params = in->params;
-    const char *address = params->listen_address ? params->listen_address : config->migration_address;
-    g_autoptr(VtMigUri) listen = g_new0(VtMigUri, 1);
-
-    if (params->migrate_uri) {
-        in->uri = vt_mig_uri_parse(params->migrate_uri, error);
-        if (!in->uri)
-            return FALSE;
-    } else {
-        in->uri = g_new0(VtMigUri, 1);
-        in->uri->kind = VT_MIG_URI_TCP;
-        in->uri->host = g_strdup(config->migration_host ? config->migration_host : config->hostname);
-    }
-    listen->kind = in->uri->kind;
-    if (in->uri->kind == VT_MIG_URI_UNIX) {
-        listen->path = g_strdup(in->uri->path);
-    } else {
-        if (in->uri->port == 0)
-            in->uri->port = migrate_choose_port(in->driver, address ? address : "0.0.0.0", error);
-        if (in->uri->port == 0)
-            return FALSE;
-        listen->host = g_strdup(address ? address : "0.0.0.0");
-        listen->port = in->uri->port;
-    }
-    in->listen = vt_mig_uri_to_qemu(listen);
-    return TRUE;
-}
-
-/* ---- Prepare: the sequence of it ---- */
 
 static VtQmpClient *
 migrate_in_qmp(gpointer user)
@@ -510,7 +370,8 @@ migrate_prepare_has_job(gpointer user, const GError *error)
     char id[VT_UUID_STRING_SIZE];
 
     in->has_job = error == NULL;
-    if (error || !migrate_prepare_uri(in, &local)) {
+    if (error || !vt_migrate_dst_listen(vt_driver_config(in->driver), in->params, migrate_in_has_port,
+                                        in->driver, &in->uri, &in->listen, &local)) {
         migrate_in_fail(in, error ? error : local);
         return;
     }
@@ -528,7 +389,7 @@ vt_migrate_prepare(VtDriver *driver, const VtTypedParams *params, GBytes *bytes,
     g_autoptr(GError) error = NULL;
     g_autoptr(VtMigParams) parsed = vt_mig_params_parse(params, flags, &error);
     g_autoptr(VtMigCookie) cookie = parsed ? vt_mig_cookie_parse(bytes, &error) : NULL;
-    VtDomainDef *def = cookie ? migrate_prepare_def(driver, parsed, cookie, &error) : NULL;
+    VtDomainDef *def = cookie ? vt_migrate_dst_def(driver, parsed, cookie, &error) : NULL;
     VtDomain *domain = def ? vt_domain_list_admit(driver, def, TRUE, &error) : NULL;
     MigrateIn *in;
 

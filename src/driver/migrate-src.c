@@ -12,13 +12,13 @@
 
 #include <string.h>
 #include "conf/domain-xml.h"
-#include "conf/teaming.h"
 #include "driver/datapath.h"
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/job.h"
 #include "driver/journal.h"
 #include "driver/lifecycle.h"
+#include "driver/migrate-src-check.h"
 #include "driver/migrate-src-engine.h"
 #include "driver/stop.h"
 #include "driver/team-manage.h"
@@ -217,46 +217,6 @@ migrate_out_abort(gpointer user, guint flags)
         migrate_out_cancel(out, _("job 'migration out' canceled by client"));
 }
 
-/* The XML for the destination may name other host resources, and nothing that the guest sees. */
-static gboolean
-migrate_out_check_xml(const VtDomainDef *ours, const char *xml, const char *what, GError **error)
-{
-    g_autoptr(VtDomainDef) theirs = vt_domain_xml_parse(xml, error);
-
-    if (!theirs) {
-        g_prefix_error(error, "%s: ", what);
-        return FALSE;
-    }
-    if (!vt_uuid_equal(&theirs->uuid, &ours->uuid) || theirs->memory_kib != ours->memory_kib ||
-        theirs->vcpus != ours->vcpus || g_strcmp0(theirs->os.arch, ours->os.arch) != 0 ||
-        theirs->nets->len != ours->nets->len || theirs->disks->len != ours->disks->len)
-        return vt_error_set(
-            error, VT_ERROR_CONFIG_UNSUPPORTED,
-            _("%s: the guest of that XML is another one: its uuid, memory, vcpu, arch, disks and "
-              "interfaces must be those of the running guest"),
-            what);
-    return TRUE;
-}
-
-/* A paused guest cannot eject anything: QEMU would wait for it for ever. */
-static gboolean
-migrate_out_check_state(const VtDomain *domain, GError **error)
-{
-    g_autoptr(GPtrArray) teams = NULL;
-    int reason = 0;
-
-    if (!vt_domain_is_active(domain))
-        return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("domain is not running"));
-    teams = vt_teaming_teams(vt_domain_def(domain));
-    if (vt_domain_state(domain, &reason) == VT_DOMAIN_PAUSED && teams->len > 0)
-        return vt_error_set(
-            error, VT_ERROR_OPERATION_INVALID,
-            _("domain '%s' is paused and has a team: its guest cannot eject the primary; resume it "
-              "first ('virsh resume'), or detach the transient device"),
-            vt_domain_name(domain));
-    return TRUE;
-}
-
 static void
 migrate_begin_has_job(gpointer user, const GError *error)
 {
@@ -267,7 +227,7 @@ migrate_begin_has_job(gpointer user, const GError *error)
 
     if (!error && !out->owner)
         vt_error_set(&local, VT_ERROR_ABORTED, _("the client of the migration is gone"));
-    if (error || local || !migrate_out_check_state(out->domain, &local)) {
+    if (error || local || !vt_migrate_src_check_state(out->domain, &local)) {
         out->has_job = error == NULL;
         migrate_out_reply(out, NULL, error ? error : local);
         migrate_out_end(out, VT_JOB_TYPE_FAILED);
@@ -287,24 +247,6 @@ migrate_begin_has_job(gpointer user, const GError *error)
     vt_migrate_reply_clear(&reply);
 }
 
-static gboolean
-migrate_begin_check(VtDomain *domain, const VtMigParams *params, GError **error)
-{
-    const VtDomainDef *def = vt_domain_def(domain);
-
-    if (!migrate_out_check_state(domain, error))
-        return FALSE;
-    if ((params->flags & VT_MIG_FLAG_UNDEFINE_SOURCE) && !vt_domain_is_persistent(domain))
-        return vt_error_set(error, VT_ERROR_OPERATION_INVALID,
-                            _("cannot undefine transient domain '%s' after the migration"),
-                            vt_domain_name(domain));
-    if (params->destination_xml &&
-        !migrate_out_check_xml(def, params->destination_xml, "destination_xml", error))
-        return FALSE;
-    return !params->persistent_xml ||
-           migrate_out_check_xml(def, params->persistent_xml, "persistent_xml", error);
-}
-
 void
 vt_migrate_begin(VtDriver *driver, VtDomain *domain, const VtTypedParams *params, guint flags, VtOwner *owner,
                  VtMigrateDone done, gpointer user)
@@ -320,7 +262,7 @@ vt_migrate_begin(VtDriver *driver, VtDomain *domain, const VtTypedParams *params
                      _("another migration of domain '%s' is waiting to begin"), vt_domain_name(domain));
     else if (parsed && out)
         vt_mig_phase_src_call(out->phase, VT_MIG_CALL_BEGIN, &next, &error);
-    if (!parsed || error || !migrate_begin_check(domain, parsed, &error)) {
+    if (!parsed || error || !vt_migrate_src_check(domain, parsed, &error)) {
         done(user, NULL, error);
         return;
     }

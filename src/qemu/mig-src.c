@@ -16,59 +16,20 @@
  * guest that is asked again gets the same request (device_del is allowed for primaries). QEMU does not tell
  * which primary is still there. After migrate_cancel it waits up to 30 s more in 'cancelling', then plugs what
  * had left again before anything else is served.
- *
- * The return. QEMU resumes the guest by itself when a migration fails or is cancelled before 'completed', if it
- * ran before. After 'completed' it stands in 'postmigrate': cont resumes it, but its primaries stay away: only the
- * end of a failed migration plugs them again. So one is begun that cannot get anywhere (a socket below /proc
- * that cannot exist); it fails before a byte is sent and does not ask the guest to eject anything. [Source:
- * QEMU hw/net/virtio-net.c, virtio_net_handle_migration_primary; migration/migration.c, migrate_fd_connect.]
  */
 #define VT_LOG_DOMAIN "virtteam-qemu-mig-src"
 #include "qemu/mig-src.h"
 
 #include <string.h>
+#include "qemu/mig-private.h"
 #include "qemu/qmp-event.h"
 #include "util/i18n.h"
 #include "util/json.h"
 #include "util/log.h"
 #include "util/message-id.h"
 
-#define MIG_SRC_ANSWER_MS     30000 /* for a command that does no work */
 #define MIG_SRC_POLL_MS       250
-#define MIG_SRC_CANCEL_MS     60000  /* QEMU itself waits 30 s for primaries */
 #define MIG_SRC_SWITCHOVER_MS 120000 /* the guest stands still meanwhile */
-#define MIG_SRC_NOWHERE       "unix:/proc/virtteam-nowhere"
-
-typedef void (*MigSrcStatusFunc)(VtMigSrc *src, VtMigStatus status);
-
-struct _VtMigSrc {
-    char *uri;
-    VtMigParams params;
-    VtMigLimits limits;
-    guint unplug_timeout_ms, unplug_retries;
-    GArray *teams; /* of VtMigSrcTeam, owned strings */
-    VtSeqHooks hooks;
-    VtMigSrcFuncs funcs;
-    gpointer user;
-    VtMigCalls *calls; /* of the step that waits */
-    VtMigCalls *polls; /* query-migrate, whatever the step */
-    VtSeq *seq;        /* migrate-out, or a return of its own */
-    VtSeq *inner;      /* a return that undoes migrate-out */
-    VtDoneFunc done;
-    gpointer done_user;
-    MigSrcStatusFunc on_status; /* of the step that waits */
-    VtMigStatus status;         /* last known */
-    char *error_desc;
-    gboolean begun;      /* migrate was sent, or may have been */
-    gboolean completed;  /* QEMU said so: its primaries are away, the CPUs in postmigrate */
-    gboolean cancelling; /* migrate_cancel was sent */
-    gboolean continued;  /* migrate-continue was sent */
-    char *gone;          /* (nullable) QEMU is: why */
-    gboolean polling;    /* a query is under way */
-    guint poll_timer, unplug_timer;
-    guint unplug_asked; /* again */
-    JsonNode *saved;    /* parameters to put back */
-};
 
 /* ---- small parts ---- */
 
@@ -79,31 +40,31 @@ mig_src_seq(VtMigSrc *src)
     return src->inner ? src->inner : src->seq;
 }
 
-static void
-mig_src_phase(VtMigSrc *src, const char *phase)
+void
+vt_mig_src_phase(VtMigSrc *src, const char *phase)
 {
     if (src->funcs.phase)
         src->funcs.phase(phase, src->user);
 }
 
 /* Every start and undo begins with this: what the step before waited for is over. */
-static void
-mig_src_begin_step(VtMigSrc *src)
+void
+vt_mig_src_begin_step(VtMigSrc *src)
 {
     vt_mig_calls_forget(src->calls);
     src->on_status = NULL;
     g_clear_handle_id(&src->unplug_timer, g_source_remove);
 }
 
-static void
-mig_src_step_done(VtMigSrc *src)
+void
+vt_mig_src_step_done(VtMigSrc *src)
 {
     src->on_status = NULL;
     vt_seq_step_done(mig_src_seq(src));
 }
 
-static void
-mig_src_step_failed(VtMigSrc *src, GError *error)
+void
+vt_mig_src_step_failed(VtMigSrc *src, GError *error)
 {
     src->on_status = NULL;
     vt_seq_step_failed(mig_src_seq(src), error);
@@ -111,7 +72,7 @@ mig_src_step_failed(VtMigSrc *src, GError *error)
 
 /* QEMU may go while the journal is written: a step that only waits would never hear of it. */
 static VtStepResult
-mig_src_await(VtMigSrc *src, MigSrcStatusFunc on_status, GError **error)
+mig_src_await(VtMigSrc *src, VtMigSrcStatusFunc on_status, GError **error)
 {
     if (src->gone && !vt_error_set(error, VT_ERROR_OPERATION_FAILED, "%s", src->gone))
         return VT_STEP_FAILED;
@@ -120,23 +81,24 @@ mig_src_await(VtMigSrc *src, MigSrcStatusFunc on_status, GError **error)
     return VT_STEP_WAIT;
 }
 
-static VtStepResult
-mig_src_ask(VtMigSrc *src, const char *command, JsonNode *args, VtQmpReplyFunc reply, GError **error)
+VtStepResult
+vt_mig_src_ask(VtMigSrc *src, const char *command, JsonNode *args, VtQmpReplyFunc reply, GError **error)
 {
-    return vt_mig_calls_ask(src->calls, command, args, MIG_SRC_ANSWER_MS, reply, src, error) ? VT_STEP_WAIT
-                                                                                             : VT_STEP_FAILED;
+    return vt_mig_calls_ask(src->calls, command, args, VT_MIG_SRC_ANSWER_MS, reply, src, error)
+               ? VT_STEP_WAIT
+               : VT_STEP_FAILED;
 }
 
 /* The answer ends the step. */
-static void
-mig_src_answered(gpointer user, JsonNode *result, const GError *error)
+void
+vt_mig_src_answered(gpointer user, JsonNode *result, const GError *error)
 {
     VtMigSrc *src = user;
 
     if (error)
-        mig_src_step_failed(src, g_error_copy(error));
+        vt_mig_src_step_failed(src, g_error_copy(error));
     else
-        mig_src_step_done(src);
+        vt_mig_src_step_done(src);
 }
 
 /* Why QEMU says that the migration failed. */
@@ -184,30 +146,30 @@ mig_src_polled(gpointer user, JsonNode *result, const GError *error)
     mig_src_status(src, stats.status);
 }
 
-static void
-mig_src_poll(VtMigSrc *src)
+void
+vt_mig_src_poll(VtMigSrc *src)
 {
     if (!src->polling)
-        src->polling =
-            vt_mig_calls_ask(src->polls, "query-migrate", NULL, MIG_SRC_ANSWER_MS, mig_src_polled, src, NULL);
+        src->polling = vt_mig_calls_ask(src->polls, "query-migrate", NULL, VT_MIG_SRC_ANSWER_MS,
+                                        mig_src_polled, src, NULL);
 }
 
 static gboolean
 mig_src_poll_tick(gpointer user)
 {
-    mig_src_poll(user);
+    vt_mig_src_poll(user);
     return G_SOURCE_CONTINUE;
 }
 
-static void
-mig_src_start_polling(VtMigSrc *src)
+void
+vt_mig_src_start_polling(VtMigSrc *src)
 {
     if (!src->poll_timer)
         src->poll_timer = g_timeout_add(MIG_SRC_POLL_MS, mig_src_poll_tick, src);
 }
 
-static void
-mig_src_stop_polling(VtMigSrc *src)
+void
+vt_mig_src_stop_polling(VtMigSrc *src)
 {
     g_clear_handle_id(&src->poll_timer, g_source_remove);
 }
@@ -234,7 +196,7 @@ vt_mig_src_event(VtMigSrc *src, const VtQmpEvent *event)
             return;
         status = vt_mig_status_parse(info.status);
         if (status == VT_MIG_STATUS_FAILED)
-            mig_src_poll(src);
+            vt_mig_src_poll(src);
         mig_src_status(src, status);
         break;
     case VT_QMP_EVENT_UNPLUG_PRIMARY:
@@ -257,11 +219,11 @@ step_capabilities(VtSeq *seq, gpointer data, GError **error)
 {
     VtMigSrc *src = data;
 
-    mig_src_begin_step(src);
-    mig_src_phase(src, "setup");
-    return mig_src_ask(src, "migrate-set-capabilities",
-                       vt_mig_params_capabilities(&src->params, VT_MIG_PARTY_SOURCE), mig_src_answered,
-                       error);
+    vt_mig_src_begin_step(src);
+    vt_mig_src_phase(src, "setup");
+    return vt_mig_src_ask(src, "migrate-set-capabilities",
+                          vt_mig_params_capabilities(&src->params, VT_MIG_PARTY_SOURCE), vt_mig_src_answered,
+                          error);
 }
 
 static VtStepResult
@@ -269,11 +231,11 @@ undo_capabilities(VtSeq *seq, gpointer data, GError **error)
 {
     VtMigSrc *src = data;
 
-    mig_src_begin_step(src);
+    vt_mig_src_begin_step(src);
     if (src->gone)
         return VT_STEP_DONE;
-    return mig_src_ask(src, "migrate-set-capabilities", vt_mig_params_capabilities(NULL, VT_MIG_PARTY_SOURCE),
-                       mig_src_answered, error);
+    return vt_mig_src_ask(src, "migrate-set-capabilities",
+                          vt_mig_params_capabilities(NULL, VT_MIG_PARTY_SOURCE), vt_mig_src_answered, error);
 }
 
 static void
@@ -283,13 +245,13 @@ mig_src_got_parameters(gpointer user, JsonNode *result, const GError *error)
     g_autoptr(GError) local = NULL;
 
     if (error) {
-        mig_src_step_failed(src, g_error_copy(error));
+        vt_mig_src_step_failed(src, g_error_copy(error));
         return;
     }
     src->saved = vt_mig_params_saved(result);
-    if (mig_src_ask(src, "migrate-set-parameters", vt_mig_params_parameters(&src->params, &src->limits),
-                    mig_src_answered, &local) != VT_STEP_WAIT)
-        mig_src_step_failed(src, g_steal_pointer(&local));
+    if (vt_mig_src_ask(src, "migrate-set-parameters", vt_mig_params_parameters(&src->params, &src->limits),
+                       vt_mig_src_answered, &local) != VT_STEP_WAIT)
+        vt_mig_src_step_failed(src, g_steal_pointer(&local));
 }
 
 static VtStepResult
@@ -297,9 +259,9 @@ step_parameters(VtSeq *seq, gpointer data, GError **error)
 {
     VtMigSrc *src = data;
 
-    mig_src_begin_step(src);
+    vt_mig_src_begin_step(src);
     g_clear_pointer(&src->saved, json_node_unref);
-    return mig_src_ask(src, "query-migrate-parameters", NULL, mig_src_got_parameters, error);
+    return vt_mig_src_ask(src, "query-migrate-parameters", NULL, mig_src_got_parameters, error);
 }
 
 static VtStepResult
@@ -307,10 +269,11 @@ undo_parameters(VtSeq *seq, gpointer data, GError **error)
 {
     VtMigSrc *src = data;
 
-    mig_src_begin_step(src);
+    vt_mig_src_begin_step(src);
     if (src->gone || !src->saved)
         return VT_STEP_DONE;
-    return mig_src_ask(src, "migrate-set-parameters", g_steal_pointer(&src->saved), mig_src_answered, error);
+    return vt_mig_src_ask(src, "migrate-set-parameters", g_steal_pointer(&src->saved), vt_mig_src_answered,
+                          error);
 }
 
 /* ---- migrate-out: migrate and its undo ---- */
@@ -320,13 +283,13 @@ step_migrate(VtSeq *seq, gpointer data, GError **error)
 {
     VtMigSrc *src = data;
 
-    mig_src_begin_step(src);
+    vt_mig_src_begin_step(src);
     src->status = VT_MIG_STATUS_NONE;
     src->completed = FALSE;
     src->cancelling = FALSE;
     g_clear_pointer(&src->error_desc, g_free);
-    src->begun = mig_src_ask(src, "migrate", vt_json_node_new(vt_json_object_new("s:uri", src->uri, NULL)),
-                             mig_src_answered, error) == VT_STEP_WAIT;
+    src->begun = vt_mig_src_ask(src, "migrate", vt_json_node_new(vt_json_object_new("s:uri", src->uri, NULL)),
+                                vt_mig_src_answered, error) == VT_STEP_WAIT;
     return src->begun ? VT_STEP_WAIT : VT_STEP_FAILED;
 }
 
@@ -375,7 +338,7 @@ mig_src_unplug_timed_out(VtMigSrc *src)
     if (src->funcs.team)
         src->funcs.team(src->teams->len == 1 ? g_array_index(src->teams, VtMigSrcTeam, 0).persistent : NULL,
                         "timeout", src->user);
-    mig_src_step_failed(
+    vt_mig_src_step_failed(
         src,
         g_error_new(VT_ERROR, VT_ERROR_TIMEOUT,
                     _("the guest did not eject its primary network device within %u s, so the migration was "
@@ -402,7 +365,7 @@ mig_src_unplug_tick(gpointer user)
         vt_mig_calls_ask(src->polls, "device_del",
                          vt_json_node_new(vt_json_object_new(
                              "s:id", g_array_index(src->teams, VtMigSrcTeam, i).transient, NULL)),
-                         MIG_SRC_ANSWER_MS, NULL, NULL, NULL);
+                         VT_MIG_SRC_ANSWER_MS, NULL, NULL, NULL);
     src->unplug_timer =
         g_timeout_add(src->unplug_timeout_ms / (src->unplug_retries + 1), mig_src_unplug_tick, src);
     return G_SOURCE_REMOVE;
@@ -412,7 +375,7 @@ static void
 mig_src_unplug_status(VtMigSrc *src, VtMigStatus status)
 {
     if (mig_src_is_failure(src, status)) {
-        mig_src_step_failed(src, mig_src_failure(src, status));
+        vt_mig_src_step_failed(src, mig_src_failure(src, status));
         return;
     }
     if (status == VT_MIG_STATUS_NONE || status == VT_MIG_STATUS_SETUP || status == VT_MIG_STATUS_FAILED)
@@ -420,7 +383,7 @@ mig_src_unplug_status(VtMigSrc *src, VtMigStatus status)
     if (status == VT_MIG_STATUS_WAIT_UNPLUG) {
         if (src->unplug_timer)
             return;
-        mig_src_phase(src, "unplug");
+        vt_mig_src_phase(src, "unplug");
         /* A guest without teams of ours has primaries all the same when its QEMU was started by hand. */
         if (src->unplug_timeout_ms)
             src->unplug_timer =
@@ -430,7 +393,7 @@ mig_src_unplug_status(VtMigSrc *src, VtMigStatus status)
     if (src->teams->len > 0 && src->funcs.team)
         src->funcs.team(NULL, "ejected", src->user);
     g_clear_handle_id(&src->unplug_timer, g_source_remove);
-    mig_src_step_done(src);
+    vt_mig_src_step_done(src);
 }
 
 static VtStepResult
@@ -438,10 +401,10 @@ step_wait_unplug(VtSeq *seq, gpointer data, GError **error)
 {
     VtMigSrc *src = data;
 
-    mig_src_begin_step(src);
+    vt_mig_src_begin_step(src);
     src->unplug_asked = 0;
-    mig_src_start_polling(src);
-    mig_src_poll(src);
+    vt_mig_src_start_polling(src);
+    vt_mig_src_poll(src);
     return mig_src_await(src, mig_src_unplug_status, error);
 }
 
@@ -453,20 +416,20 @@ step_stop_cpus(VtSeq *seq, gpointer data, GError **error)
 {
     VtMigSrc *src = data;
 
-    mig_src_begin_step(src);
+    vt_mig_src_begin_step(src);
     if ((src->params.flags & VT_MIG_FLAG_LIVE) || !src->funcs.should_run(src->user))
         return VT_STEP_DONE;
-    return mig_src_ask(src, "stop", NULL, mig_src_answered, error);
+    return vt_mig_src_ask(src, "stop", NULL, vt_mig_src_answered, error);
 }
 
 static void
 mig_src_transfer_status(VtMigSrc *src, VtMigStatus status)
 {
     if (mig_src_is_failure(src, status))
-        mig_src_step_failed(src, mig_src_failure(src, status));
+        vt_mig_src_step_failed(src, mig_src_failure(src, status));
     else if (status == VT_MIG_STATUS_PRE_SWITCHOVER || status == VT_MIG_STATUS_DEVICE ||
              status == VT_MIG_STATUS_COMPLETED)
-        mig_src_step_done(src);
+        vt_mig_src_step_done(src);
 }
 
 static VtStepResult
@@ -474,8 +437,8 @@ step_transfer(VtSeq *seq, gpointer data, GError **error)
 {
     VtMigSrc *src = data;
 
-    mig_src_begin_step(src);
-    mig_src_phase(src, "transfer");
+    vt_mig_src_begin_step(src);
+    vt_mig_src_phase(src, "transfer");
     return mig_src_await(src, mig_src_transfer_status, error);
 }
 
@@ -485,7 +448,7 @@ mig_src_continued(gpointer user, JsonNode *result, const GError *error)
     VtMigSrc *src = user;
 
     if (error && /* a failure meanwhile is the better reason */ !mig_src_is_failure(src, src->status))
-        mig_src_step_failed(src, g_error_copy(error));
+        vt_mig_src_step_failed(src, g_error_copy(error));
 }
 
 /* An answer to an older query may make the status step back once: continue is sent whenever it is due. */
@@ -493,13 +456,14 @@ static void
 mig_src_switchover_status(VtMigSrc *src, VtMigStatus status)
 {
     if (mig_src_is_failure(src, status))
-        mig_src_step_failed(src, mig_src_failure(src, status));
+        vt_mig_src_step_failed(src, mig_src_failure(src, status));
     else if (status == VT_MIG_STATUS_COMPLETED)
-        mig_src_step_done(src);
+        vt_mig_src_step_done(src);
     else if (status == VT_MIG_STATUS_PRE_SWITCHOVER && !src->continued)
-        src->continued = mig_src_ask(src, "migrate-continue",
-                                     vt_json_node_new(vt_json_object_new("s:state", "pre-switchover", NULL)),
-                                     mig_src_continued, NULL) == VT_STEP_WAIT;
+        src->continued =
+            vt_mig_src_ask(src, "migrate-continue",
+                           vt_json_node_new(vt_json_object_new("s:state", "pre-switchover", NULL)),
+                           mig_src_continued, NULL) == VT_STEP_WAIT;
 }
 
 static VtStepResult
@@ -507,182 +471,10 @@ step_switchover(VtSeq *seq, gpointer data, GError **error)
 {
     VtMigSrc *src = data;
 
-    mig_src_begin_step(src);
-    mig_src_phase(src, "switchover");
+    vt_mig_src_begin_step(src);
+    vt_mig_src_phase(src, "switchover");
     src->continued = FALSE;
     return mig_src_await(src, mig_src_switchover_status, error);
-}
-
-/* ---- migrate-return ---- */
-
-static void
-mig_src_cancel_status(VtMigSrc *src, VtMigStatus status)
-{
-    if (!vt_mig_status_is_active(status)) {
-        mig_src_step_done(src);
-        return;
-    }
-    if (src->cancelling || status == VT_MIG_STATUS_CANCELLING)
-        return;
-    src->cancelling =
-        vt_mig_calls_ask(src->polls, "migrate_cancel", NULL, MIG_SRC_ANSWER_MS, NULL, NULL, NULL);
-}
-
-/* Ask what there is to cancel; the answer, and each later change, comes to mig_src_cancel_status(). */
-static VtStepResult
-step_cancel(VtSeq *seq, gpointer data, GError **error)
-{
-    VtMigSrc *src = data;
-
-    mig_src_begin_step(src);
-    if (src->gone)
-        return VT_STEP_DONE;
-    mig_src_phase(src, "return");
-    src->begun = TRUE;
-    src->cancelling = FALSE;
-    src->on_status = mig_src_cancel_status;
-    mig_src_start_polling(src);
-    mig_src_poll(src);
-    return VT_STEP_WAIT;
-}
-
-static void
-mig_src_got_run_state(gpointer user, JsonNode *result, const GError *error)
-{
-    VtMigSrc *src = user;
-    g_autoptr(GError) local = NULL;
-
-    if (error)
-        mig_src_step_failed(src, g_error_copy(error));
-    else if (vt_json_bool_or(result, "running", FALSE) || !src->funcs.should_run(src->user))
-        mig_src_step_done(src);
-    else if (mig_src_ask(src, "cont", NULL, mig_src_answered, &local) != VT_STEP_WAIT)
-        mig_src_step_failed(src, g_steal_pointer(&local));
-}
-
-static VtStepResult
-step_resume(VtSeq *seq, gpointer data, GError **error)
-{
-    VtMigSrc *src = data;
-
-    mig_src_begin_step(src);
-    if (src->gone)
-        return VT_STEP_DONE;
-    return mig_src_ask(src, "query-status", NULL, mig_src_got_run_state, error);
-}
-
-static void
-mig_src_nowhere_status(VtMigSrc *src, VtMigStatus status)
-{
-    if (status == VT_MIG_STATUS_FAILED || status == VT_MIG_STATUS_CANCELLED)
-        mig_src_step_done(src);
-}
-
-/* QEMU may refuse in its answer, or accept and fail at once: both have plugged the primaries again. */
-static void
-mig_src_nowhere_answered(gpointer user, JsonNode *result, const GError *error)
-{
-    VtMigSrc *src = user;
-
-    if (error) {
-        mig_src_step_done(src);
-        return;
-    }
-    src->on_status = mig_src_nowhere_status;
-    mig_src_poll(src);
-}
-
-static VtStepResult
-step_replug(VtSeq *seq, gpointer data, GError **error)
-{
-    VtMigSrc *src = data;
-
-    mig_src_begin_step(src);
-    if (src->gone || src->teams->len == 0 || !src->completed)
-        return VT_STEP_DONE;
-    mig_src_phase(src, "replug");
-    return mig_src_ask(src, "migrate", vt_json_node_new(vt_json_object_new("s:uri", MIG_SRC_NOWHERE, NULL)),
-                       mig_src_nowhere_answered, error);
-}
-
-static gboolean
-mig_src_has_device(JsonNode *list, const char *id)
-{
-    JsonArray *array = list && JSON_NODE_HOLDS_ARRAY(list) ? json_node_get_array(list) : NULL;
-
-    for (guint i = 0; array && i < json_array_get_length(array); i++) {
-        JsonNode *entry = json_array_get_element(array, i);
-
-        if (g_strcmp0(vt_json_string_or(entry, "name", NULL), id) == 0)
-            return TRUE;
-    }
-    return FALSE;
-}
-
-/* HMP answers with text: nothing when it went well. */
-static void
-mig_src_device_added(gpointer user, JsonNode *result, const GError *error)
-{
-    const char *text =
-        result && json_node_get_value_type(result) == G_TYPE_STRING ? json_node_get_string(result) : "";
-    VtMigSrc *src = user;
-
-    if (error)
-        mig_src_step_failed(src, g_error_copy(error));
-    else if (*text)
-        mig_src_step_failed(
-            src,
-            g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED,
-                        _("a primary could not be plugged in again: %s; the guest is on standby"), text));
-    else
-        mig_src_step_done(src);
-}
-
-static void
-mig_src_got_devices(gpointer user, JsonNode *result, const GError *error)
-{
-    VtMigSrc *src = user;
-    g_autoptr(GString) line = g_string_new(NULL);
-    g_autoptr(GError) local = NULL;
-
-    if (error) {
-        mig_src_step_failed(src, g_error_copy(error));
-        return;
-    }
-    for (guint i = 0; i < src->teams->len; i++) {
-        const VtMigSrcTeam *team = &g_array_index(src->teams, VtMigSrcTeam, i);
-
-        if (mig_src_has_device(result, team->transient)) {
-            if (src->funcs.team)
-                src->funcs.team(team->persistent, "replugged", src->user);
-        } else if (team->device && line->len == 0) {
-            g_string_printf(line, "device_add %s", team->device);
-        } else {
-            vt_log_id_warning(VT_MESSAGE_PRIMARY_LOST, NULL, "primary '%s' of team '%s' has not come back",
-                              team->transient, team->persistent);
-        }
-    }
-    if (line->len == 0)
-        mig_src_step_done(src);
-    else if (mig_src_ask(src, "human-monitor-command",
-                         vt_json_node_new(vt_json_object_new("s:command-line", line->str, NULL)),
-                         mig_src_device_added, &local) != VT_STEP_WAIT)
-        mig_src_step_failed(src, g_steal_pointer(&local));
-}
-
-/* A primary that somebody removed for good meanwhile is plugged in anew. */
-static VtStepResult
-step_check_primaries(VtSeq *seq, gpointer data, GError **error)
-{
-    VtMigSrc *src = data;
-
-    mig_src_begin_step(src);
-    mig_src_stop_polling(src);
-    if (src->gone || src->teams->len == 0)
-        return VT_STEP_DONE;
-    return mig_src_ask(src, "qom-list",
-                       vt_json_node_new(vt_json_object_new("s:path", "/machine/peripheral", NULL)),
-                       mig_src_got_devices, error);
 }
 
 /* ---- the tables ---- */
@@ -692,51 +484,32 @@ static const VtStep mig_src_out_steps[] = {
       .waits_for = "QEMU's answer",
       .start = step_capabilities,
       .undo = undo_capabilities,
-      .timeout_ms = MIG_SRC_ANSWER_MS,
-      .undo_timeout_ms = MIG_SRC_ANSWER_MS },
+      .timeout_ms = VT_MIG_SRC_ANSWER_MS,
+      .undo_timeout_ms = VT_MIG_SRC_ANSWER_MS },
     { .name = "parameters",
       .waits_for = "QEMU's answers",
       .start = step_parameters,
       .undo = undo_parameters,
-      .timeout_ms = MIG_SRC_ANSWER_MS,
-      .undo_timeout_ms = MIG_SRC_ANSWER_MS },
+      .timeout_ms = VT_MIG_SRC_ANSWER_MS,
+      .undo_timeout_ms = VT_MIG_SRC_ANSWER_MS },
     { .name = "migrate",
       .waits_for = "QEMU's answer",
       .start = step_migrate,
       .undo = undo_migrate,
-      .timeout_ms = MIG_SRC_ANSWER_MS,
-      .undo_timeout_ms = MIG_SRC_CANCEL_MS + 4 * MIG_SRC_ANSWER_MS },
+      .timeout_ms = VT_MIG_SRC_ANSWER_MS,
+      .undo_timeout_ms = VT_MIG_SRC_CANCEL_MS + 4 * VT_MIG_SRC_ANSWER_MS },
     { .name = "wait-unplug",
       .waits_for = "all primaries ejected, or the time limit",
       .start = step_wait_unplug },
     { .name = "stop-cpus",
       .waits_for = "QEMU's answer",
       .start = step_stop_cpus,
-      .timeout_ms = MIG_SRC_ANSWER_MS },
+      .timeout_ms = VT_MIG_SRC_ANSWER_MS },
     { .name = "transfer", .waits_for = "pre-switchover", .start = step_transfer },
     { .name = "switchover",
       .waits_for = "completed",
       .start = step_switchover,
       .timeout_ms = MIG_SRC_SWITCHOVER_MS },
-};
-
-static const VtStep mig_src_return_steps[] = {
-    { .name = "cancel",
-      .waits_for = "no migration under way",
-      .start = step_cancel,
-      .timeout_ms = MIG_SRC_CANCEL_MS },
-    { .name = "resume",
-      .waits_for = "QEMU's answers",
-      .start = step_resume,
-      .timeout_ms = MIG_SRC_ANSWER_MS },
-    { .name = "replug",
-      .waits_for = "a migration to nowhere has failed",
-      .start = step_replug,
-      .timeout_ms = MIG_SRC_ANSWER_MS },
-    { .name = "check-primaries",
-      .waits_for = "QEMU's answers",
-      .start = step_check_primaries,
-      .timeout_ms = MIG_SRC_ANSWER_MS },
 };
 
 static const VtSeqTable mig_src_out_table = {
@@ -745,23 +518,10 @@ static const VtSeqTable mig_src_out_table = {
     .n_steps = G_N_ELEMENTS(mig_src_out_steps),
 };
 
-static const VtSeqTable mig_src_return_table = {
-    .name = "migrate-return",
-    .steps = mig_src_return_steps,
-    .n_steps = G_N_ELEMENTS(mig_src_return_steps),
-    .keep_going = TRUE,
-};
-
 const VtSeqTable *
 vt_mig_src_out_table(void)
 {
     return &mig_src_out_table;
-}
-
-const VtSeqTable *
-vt_mig_src_return_table(void)
-{
-    return &mig_src_return_table;
 }
 
 /* ---- public ---- */
@@ -812,7 +572,7 @@ vt_mig_src_free(VtMigSrc *src)
     g_clear_pointer(&src->seq, vt_seq_free);
     vt_mig_calls_free(src->calls);
     vt_mig_calls_free(src->polls);
-    mig_src_stop_polling(src);
+    vt_mig_src_stop_polling(src);
     g_clear_handle_id(&src->unplug_timer, g_source_remove);
     for (guint i = 0; i < src->teams->len; i++) {
         VtMigSrcTeam *team = &g_array_index(src->teams, VtMigSrcTeam, i);
@@ -835,14 +595,14 @@ mig_src_ended(VtSeq *seq, gpointer data, const GError *error)
     VtMigSrc *src = data;
 
     /* All was sent before it went: that is no failure. A guest that was to run here is lost. */
-    if (!error && src->gone && vt_seq_table(seq) == &mig_src_return_table)
+    if (!error && src->gone && vt_seq_table(seq) == vt_mig_src_return_table())
         vt_error_set(&gone, VT_ERROR_OPERATION_FAILED, "%s", src->gone);
     src->seq = NULL;
-    mig_src_begin_step(src);
-    mig_src_stop_polling(src);
+    vt_mig_src_begin_step(src);
+    vt_mig_src_stop_polling(src);
     /* The last numbers, for whoever asks later: nobody waits for them. */
     if (!error && src->completed)
-        mig_src_poll(src);
+        vt_mig_src_poll(src);
     src->done(src->done_user, error ? error : gone);
 }
 
@@ -864,7 +624,7 @@ vt_mig_src_run(VtMigSrc *src, VtDoneFunc done, gpointer user)
 void
 vt_mig_src_return(VtMigSrc *src, VtDoneFunc done, gpointer user)
 {
-    mig_src_start(src, &mig_src_return_table, done, user);
+    mig_src_start(src, vt_mig_src_return_table(), done, user);
 }
 
 gboolean
@@ -885,7 +645,7 @@ vt_mig_src_gone(VtMigSrc *src, const char *why)
         src->gone = g_strdup(why);
     vt_mig_calls_forget(src->calls);
     if (seq && vt_seq_is_waiting(seq))
-        mig_src_step_failed(src, g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED, "%s", why));
+        vt_mig_src_step_failed(src, g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED, "%s", why));
 }
 
 void
@@ -894,7 +654,7 @@ vt_mig_src_set_limits(VtMigSrc *src, const VtMigLimits *limits, VtDoneFunc done,
     src->limits = *limits;
     if (src->begun && vt_mig_status_is_active(src->status))
         vt_mig_calls_ask(src->polls, "migrate-set-parameters", vt_mig_params_parameters(&src->params, limits),
-                         MIG_SRC_ANSWER_MS, NULL, NULL, NULL);
+                         VT_MIG_SRC_ANSWER_MS, NULL, NULL, NULL);
     if (done)
         done(user, NULL);
 }
