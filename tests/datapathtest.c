@@ -364,6 +364,81 @@ test_a_guest_without_bridges_is_left_alone(Fixture *fixture, gconstpointer user)
     datapathtest_close(fixture);
 }
 
+/* Whatever comes between the last act for a team and its being forgotten must not free it under its thread. */
+static void
+test_a_team_that_wakes_while_it_is_closed(Fixture *fixture, gconstpointer user)
+{
+    gint64 deadline = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+    VtDatapathInfo info = { 0 };
+
+    datapathtest_to_primary(fixture);
+    vt_datapath_close_team(&fixture->domain, DATAPATHTEST_TEAM, datapathtest_done, fixture);
+    do {
+        g_main_context_iteration(NULL, TRUE);
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+        g_assert_cmpuint(vt_datapath_count(&fixture->domain), ==, 1);
+        vt_datapath_info(&fixture->domain, 0, &info);
+    } while (info.state != VT_HANDOVER_IDLE || info.feed != VT_FEED_RELEASED);
+    vt_datapath_event(&fixture->domain, NULL, VT_HANDOVER_GUEST_ON_STANDBY, NULL, NULL);
+    vt_datapath_info(&fixture->domain, 0, &info);
+    g_assert_cmpint(info.state, ==, VT_HANDOVER_STANDBY);
+    datapathtest_wait(fixture);
+    g_assert_cmpuint(vt_datapath_count(&fixture->domain), ==, 0);
+    datapathtest_expect_untouched(fixture);
+    datapathtest_close(fixture);
+}
+
+/* A note is written for one team while the thread of the other works. */
+static void
+test_two_teams_switch_at_once(Fixture *fixture, gconstpointer user)
+{
+    static const VtHandoverEvent events[] = { VT_HANDOVER_PRIMARY_EXPECTED, VT_HANDOVER_PRIMARY_SPEAKS,
+                                              VT_HANDOVER_UNPLUG_PLANNED, VT_HANDOVER_PRIMARY_GONE };
+    static const char *const teams[] = { DATAPATHTEST_TEAM, "ua-second" };
+    g_autofree char *path = g_build_filename(fixture->dir, "web.datapath", NULL);
+    g_autofree char *text = NULL;
+    const VtTapSpec spec = { .vnet_hdr = FALSE };
+    int taps[VT_LEG_COUNT];
+
+    for (guint leg = 0; leg < VT_LEG_COUNT; leg++) {
+        VtNetDef *net = datapathtest_net(fixture, leg);
+
+        taps[leg] = -1;
+        memset(fixture->names[leg], 0, IF_NAMESIZE);
+        g_assert_true(vt_tap_open(&spec, fixture->names[leg], &taps[leg], NULL));
+        g_assert_true(vt_link_set_master(fixture->netlink, fixture->names[leg], "vtbr0", NULL));
+        g_free(net->target_dev);
+        net->target_dev = g_strdup(fixture->names[leg]);
+        net->mac.bytes[5]++;
+        g_free(net->info.alias);
+        net->info.alias = g_strdup(leg == VT_LEG_STANDBY ? teams[1] : "ua-second-primary");
+        if (leg == VT_LEG_PRIMARY) {
+            g_free(net->teaming.persistent);
+            net->teaming.persistent = g_strdup(teams[1]);
+        }
+        g_ptr_array_add(fixture->domain.live->nets, net);
+    }
+    datapathtest_open(fixture, FALSE);
+    g_assert_cmpuint(vt_datapath_count(&fixture->domain), ==, 2);
+    for (guint i = 0; i < 40; i++)
+        for (guint team = 0; team < 2; team++) {
+            vt_datapath_event(&fixture->domain, teams[team], events[(i + team) % G_N_ELEMENTS(events)], NULL,
+                              NULL);
+            g_main_context_iteration(NULL, FALSE);
+        }
+    vt_datapath_event(&fixture->domain, NULL, VT_HANDOVER_TICK, datapathtest_done, fixture);
+    datapathtest_wait(fixture);
+    for (guint i = 0; i < 200 && g_main_context_iteration(NULL, FALSE); i++)
+        continue;
+    vt_file_flush_async();
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_assert_nonnull(strstr(text, "ua-second-primary"));
+    g_assert_nonnull(strstr(text, "\"ua-primary\""));
+    datapathtest_close(fixture);
+    for (guint leg = 0; leg < VT_LEG_COUNT; leg++)
+        close(taps[leg]);
+}
+
 #define DATAPATHTEST_ADD(path, func)                                                                         \
     g_test_add("/driver/datapath/" path, Fixture, NULL, datapathtest_set_up, func, datapathtest_tear_down)
 
@@ -381,5 +456,7 @@ main(int argc, char **argv)
     DATAPATHTEST_ADD("what-a-dead-guest-left-is-taken-back", test_what_a_dead_guest_left_is_taken_back);
     DATAPATHTEST_ADD("taps-that-are-gone-are-no-failure", test_taps_that_are_gone_are_no_failure);
     DATAPATHTEST_ADD("a-guest-without-bridges-is-left-alone", test_a_guest_without_bridges_is_left_alone);
+    DATAPATHTEST_ADD("a-team-that-wakes-while-it-is-closed", test_a_team_that_wakes_while_it_is_closed);
+    DATAPATHTEST_ADD("two-teams-switch-at-once", test_two_teams_switch_at_once);
     return g_test_run();
 }

@@ -47,6 +47,7 @@ vt_datapath_team_free(gpointer data)
     g_clear_handle_id(&team->look, g_source_remove);
     if (team->backend.funcs)
         team->backend.funcs->free(team->backend.state);
+    g_clear_pointer(&team->note, json_object_unref);
     g_array_unref(team->waiters);
     g_free(team->domain);
     g_free(team->team);
@@ -57,6 +58,14 @@ vt_datapath_team_free(gpointer data)
 }
 
 /* ---- making it so ---- */
+
+void
+vt_datapath_team_keep_note(VtDatapathTeam *team)
+{
+    g_clear_pointer(&team->note, json_object_unref);
+    if (team->backend.funcs)
+        team->note = team->backend.funcs->note(team->backend.state);
+}
 
 static void
 datapath_team_tell_waiters(VtDatapathTeam *team)
@@ -78,6 +87,7 @@ datapath_team_applied(VtDatapathTeam *team, const GError *error)
     gpointer owner = team->owner;
 
     team->busy = FALSE;
+    vt_datapath_team_keep_note(team);
     g_clear_pointer(&team->error, g_free);
     if (error) {
         team->error = g_strdup(error->message);
@@ -156,9 +166,12 @@ datapath_team_prepare_done(GObject *source, GAsyncResult *result, gpointer user)
     VtDatapathTeam *team = user;
     g_autoptr(GError) error = NULL;
 
-    if (!g_task_propagate_boolean(G_TASK(result), &error))
+    if (!g_task_propagate_boolean(G_TASK(result), &error)) {
         datapath_team_applied(team, error);
-    else if (team->noted)
+        return;
+    }
+    vt_datapath_team_keep_note(team);
+    if (team->noted)
         team->funcs->save(team->owner, datapath_team_on_disk, team);
     else
         datapath_team_apply(team);

@@ -35,11 +35,13 @@ struct _VtDatapathTeam {
     char *why; /* no back end: the reason; set by the owner */
     char *error;
     VtHandover handover;
-    VtBackend backend; /* funcs NULL: none; set by the owner before the first event */
-    VtFeed in_force;   /* set by the owner after a restart */
-    VtFeed wanted;     /* likewise */
-    VtFeed applying;   /* while busy */
-    gboolean busy;
+    VtBackend backend;   /* funcs NULL: none; set by the owner before the first event */
+    VtFeed in_force;     /* set by the owner after a restart */
+    VtFeed wanted;       /* likewise */
+    VtFeed applying;     /* while busy */
+    gboolean busy;       /* a thread works with @backend: nobody else may */
+    JsonObject *note;    /* (nullable) what the back end had noted when nobody worked with it last */
+    guint serial;        /* no other team of its owner has it; set by the owner */
     gboolean noted;      /* by the last prepare() */
     gboolean has_frames; /* a first look has told where the counter stands */
     guint64 frames;
@@ -65,6 +67,9 @@ VtDatapathTeam *vt_datapath_team_new(const VtDatapathTeamFuncs *funcs, gpointer 
 
 /** Free a VtDatapathTeam that no thread works for; a GDestroyNotify. */
 void vt_datapath_team_free(gpointer data);
+
+/** Keep a copy of the back end's note, for those who write it while a thread works; not while one does. */
+void vt_datapath_team_keep_note(VtDatapathTeam *team);
 
 /** Tell the handover, and begin to make so what it wants. */
 void vt_datapath_team_tell(VtDatapathTeam *team, VtHandoverEvent event);

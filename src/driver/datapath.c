@@ -29,6 +29,7 @@ typedef struct {
     char *name;       /* of the domain, for messages */
     VtDiskFile *file;
     GPtrArray *teams; /* of VtDatapathTeam */
+    guint next_serial;
 } Datapath;
 
 static void
@@ -77,7 +78,8 @@ datapath_to_text(const Datapath *datapath)
         const VtDatapathTeam *team = g_ptr_array_index(datapath->teams, i);
         JsonObject *object;
 
-        if (!team->backend.funcs)
+        /* The copy: the note itself belongs to the team's thread while one works. */
+        if (!team->note)
             continue;
         object = json_object_new();
         json_object_set_string_member(object, "team", team->team);
@@ -85,7 +87,7 @@ datapath_to_text(const Datapath *datapath)
         json_object_set_string_member(object, "backend", team->backend.funcs->name);
         json_object_set_string_member(object, "state", vt_handover_state_name(team->handover.state));
         json_object_set_boolean_member(object, "negotiated", team->negotiated);
-        json_object_set_object_member(object, "note", team->backend.funcs->note(team->backend.state));
+        json_object_set_object_member(object, "note", json_object_ref(team->note));
         json_array_add_object_element(teams, object);
     }
     json_object_set_array_member(root, "teams", teams);
@@ -100,16 +102,10 @@ datapath_save(gpointer data, VtDoneFunc done, gpointer user)
     vt_disk_file_write(datapath->file, datapath_to_text(datapath), done, user);
 }
 
-/* A back end's note may not be read while its thread works; the state alone is not worth waiting for. */
 static void
 datapath_save_state(gpointer data)
 {
-    Datapath *datapath = data;
-
-    for (guint i = 0; i < datapath->teams->len; i++)
-        if (((VtDatapathTeam *)g_ptr_array_index(datapath->teams, i))->busy)
-            return;
-    datapath_save(datapath, NULL, NULL);
+    datapath_save(data, NULL, NULL);
 }
 
 /* In the timeline of the migration that the guest is in, or came by. */
@@ -142,6 +138,7 @@ datapath_add_team(Datapath *datapath, const char *alias, const char *transient)
     VtDatapathTeam *team =
         vt_datapath_team_new(&datapath_team_funcs, datapath, datapath->name, alias, transient);
 
+    team->serial = datapath->next_serial++;
     g_ptr_array_add(datapath->teams, team);
     return team;
 }
@@ -222,6 +219,7 @@ datapath_open_one(Datapath *datapath, const VtTeam *def)
         vt_log_id_info(VT_MESSAGE_DATAPATH_NONE, datapath->name,
                        "domain '%s', team '%s': the host's side is left as it is: %s", datapath->name,
                        team->team, team->why);
+    vt_datapath_team_keep_note(team);
 }
 
 void
@@ -309,20 +307,40 @@ vt_datapath_close(VtDomain *domain, VtDoneFunc done, gpointer user)
 
 typedef struct {
     Datapath *datapath; /* with a reference */
-    VtDatapathTeam *team;
+    guint serial;       /* of the team: another closing may drop it first */
     VtDoneFunc done;
     gpointer user;
 } DatapathDrop;
 
-/* From the main loop, since whoever told us the end still works with the team. */
+static void datapath_released(gpointer user, const GError *nothing);
+
+static VtDatapathTeam *
+datapath_find_serial(Datapath *datapath, guint serial)
+{
+    for (guint i = 0; i < datapath->teams->len; i++) {
+        VtDatapathTeam *team = g_ptr_array_index(datapath->teams, i);
+
+        if (team->serial == serial)
+            return team;
+    }
+    return NULL;
+}
+
+/* From the main loop, since whoever told us the end still works with the team. Something may have woken it since. */
 static gboolean
 datapath_drop(gpointer user)
 {
     DatapathDrop *drop = user;
     Datapath *datapath = drop->datapath;
+    VtDatapathTeam *team = datapath->domain ? datapath_find_serial(datapath, drop->serial) : NULL;
 
-    if (datapath->domain) {
-        g_ptr_array_remove(datapath->teams, drop->team);
+    if (team && (team->busy || team->handover.state != VT_HANDOVER_IDLE)) {
+        vt_datapath_team_tell(team, VT_HANDOVER_GUEST_GONE);
+        vt_datapath_team_wait(team, datapath_released, drop);
+        return G_SOURCE_REMOVE;
+    }
+    if (team) {
+        g_ptr_array_remove(datapath->teams, team);
         if (datapath->teams->len)
             datapath_save_state(datapath);
         else
@@ -366,7 +384,7 @@ vt_datapath_close_team(VtDomain *domain, const char *alias, VtDoneFunc done, gpo
     drop = g_new0(DatapathDrop, 1);
     datapath->refs++;
     drop->datapath = datapath;
-    drop->team = team;
+    drop->serial = team->serial;
     drop->done = done;
     drop->user = user;
     datapath_tell_all(datapath, alias, VT_HANDOVER_GUEST_GONE, datapath_released, drop);
@@ -443,6 +461,7 @@ datapath_load_team(Datapath *datapath, JsonNode *node, GError **error)
         return FALSE;
     team = datapath_add_team(datapath, alias, transient);
     team->backend = backend;
+    vt_datapath_team_keep_note(team);
     team->negotiated = vt_json_bool_or(node, "negotiated", FALSE);
     vt_handover_resume(&team->handover, was, g_get_monotonic_time() / 1000);
     /* Where exactly the former daemon was interrupted is not known: everything is applied again. */
