@@ -174,7 +174,7 @@ src_confirm(FakeHost *host, VtDomain *domain, gboolean cancelled, int code)
 
 /* A guest of which everything is sent. */
 static VtDomain *
-src_performed(FakeHost *host)
+src_performed(FakeHost *host, GBytes **cookie)
 {
     VtDomain *domain = host_start(host);
     g_auto(Reply) begin = { 0 }, perform = { 0 };
@@ -183,6 +183,8 @@ src_performed(FakeHost *host)
     src_perform(host, domain, begin.cookie, &perform);
     assert_reply(&perform, -1);
     g_assert_cmpstr(vt_journal_get(domain, "phase"), ==, "perform-done");
+    if (cookie)
+        *cookie = g_bytes_ref(perform.cookie);
     fake_guest_event(domain, STOPPED);
     fake_settle();
     g_assert_cmpint(vt_domain_state(domain, NULL), ==, VT_DOMAIN_PAUSED);
@@ -225,7 +227,7 @@ test_src_confirm(void)
     VtDomain *domain;
 
     host_open(&host);
-    domain = vt_domain_ref(src_performed(&host));
+    domain = vt_domain_ref(src_performed(&host, NULL));
     src_confirm(&host, domain, FALSE, -1);
     g_assert_cmpuint(fake_guest_alive(), ==, 0);
     g_assert_null(vt_driver_lookup_name(host.driver, "web", NULL));
@@ -240,7 +242,7 @@ test_src_confirm_cancelled(void)
     VtDomain *domain;
 
     host_open(&host);
-    domain = src_performed(&host);
+    domain = src_performed(&host, NULL);
     src_confirm(&host, domain, TRUE, -1);
     g_assert_true(commands_have("cont"));
     fake_settle();
@@ -273,6 +275,42 @@ test_src_other_cookie(void)
     g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_NONE);
     g_assert_false(commands_have("migrate"));
     host_stop(&host, domain);
+    host_close(&host);
+}
+
+/* What another client does wrong is not the migration's end. */
+static void
+test_src_other_client(void)
+{
+    g_auto(Reply) begin = { 0 }, bad = { 0 }, perform = { 0 }, stranger = { 0 }, known = { 0 };
+    g_autoptr(GBytes) none = g_bytes_new(NULL, 0);
+    g_autoptr(VtTypedParams) nothing = vt_typed_params_new();
+    FakeHost host;
+    VtDomain *domain;
+
+    host_open(&host);
+    domain = vt_domain_ref(host_start(&host));
+    src_begin(&host, domain, &begin);
+    vt_migrate_perform(host.driver, domain, NULL, nothing, none, VT_MIG_FLAG_LIVE, OTHER, note_reply, &bad);
+    fake_wait(&bad.done);
+    g_assert_nonnull(bad.error);
+    g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_MIGRATION_OUT);
+    src_perform(&host, domain, begin.cookie, &perform);
+    assert_reply(&perform, -1);
+    /* Without the cookie it may neither end the guest here nor run it a second time. */
+    for (int cancelled = 0; cancelled < 2; cancelled++) {
+        vt_migrate_confirm(host.driver, domain, NULL, none, VT_MIG_FLAG_LIVE, cancelled, OTHER, note_reply,
+                           &stranger);
+        assert_reply(&stranger, VT_ERROR_OPERATION_INVALID);
+        g_assert_nonnull(strstr(stranger.error->message, "another client"));
+        reply_clear(&stranger);
+    }
+    g_assert_cmpstr(vt_journal_get(domain, "phase"), ==, "perform-done");
+    vt_migrate_confirm(host.driver, domain, NULL, perform.cookie, VT_MIG_FLAG_LIVE, FALSE, OTHER, note_reply,
+                       &known);
+    assert_reply(&known, -1);
+    g_assert_cmpuint(fake_guest_alive(), ==, 0);
+    vt_domain_unref(domain);
     host_close(&host);
 }
 
@@ -411,18 +449,23 @@ test_src_gone_perform(void)
 static void
 test_src_gone_performed(void)
 {
+    g_autoptr(GBytes) cookie = NULL;
+    g_auto(Reply) known = { 0 };
     FakeHost host;
     VtDomain *domain;
 
     host_open(&host);
-    domain = src_performed(&host);
+    domain = src_performed(&host, &cookie);
     vt_migrate_owner_gone(host.driver, OWNER);
     fake_settle();
     g_assert_false(commands_have("cont"));
     g_assert_cmpint(vt_domain_state(domain, NULL), ==, VT_DOMAIN_PAUSED);
     g_assert_cmpstr(vt_journal_get(domain, "phase"), ==, "left");
     g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_NONE);
-    src_confirm(&host, domain, TRUE, -1);
+    /* Its connection is gone: what would make the guest run here is believed of nobody without the cookie. */
+    src_confirm(&host, domain, TRUE, VT_ERROR_OPERATION_INVALID);
+    vt_migrate_confirm(host.driver, domain, NULL, cookie, VT_MIG_FLAG_LIVE, TRUE, OTHER, note_reply, &known);
+    assert_reply(&known, -1);
     g_assert_true(commands_have("cont"));
     g_assert_null(vt_journal_kind(domain));
     host_stop(&host, domain);
@@ -546,6 +589,32 @@ assert_suspended(FakeHost *host)
 
     g_assert_cmpint(vt_domain_state(domain, &reason), ==, VT_DOMAIN_PAUSED);
     g_assert_cmpint(reason, ==, VT_MIGRATE_PAUSED_USER);
+}
+
+/* Another client neither ends the QEMU that waits nor starts the guest. */
+static void
+test_dst_other_client(void)
+{
+    g_auto(Reply) prepare = { 0 }, stranger = { 0 }, end = { 0 };
+    g_autoptr(VtTypedParams) params = vt_typed_params_new();
+    g_autoptr(GBytes) none = g_bytes_new(NULL, 0);
+    FakeHost host;
+
+    host_open(&host);
+    dst_prepare(&host, HOST_2, 0, &prepare);
+    assert_reply(&prepare, -1);
+    vt_typed_params_add_string(params, "destination_name", "web");
+    for (int cancelled = 0; cancelled < 2; cancelled++) {
+        vt_migrate_finish(host.driver, params, none, 0, cancelled, OTHER, note_reply, &stranger);
+        assert_reply(&stranger, VT_ERROR_OPERATION_INVALID);
+        reply_clear(&stranger);
+    }
+    g_assert_cmpuint(fake_guest_alive(), ==, 1);
+    vt_migrate_finish(host.driver, params, prepare.cookie, 0, FALSE, OTHER, note_reply, &end);
+    assert_reply(&end, -1);
+    fake_settle();
+    host_stop(&host, vt_driver_lookup_name(host.driver, "web", NULL));
+    host_close(&host);
 }
 
 static void
@@ -809,6 +878,7 @@ main(int argc, char **argv)
     g_test_add_func("/driver/migrate/source/confirm-ends-it", test_src_confirm);
     g_test_add_func("/driver/migrate/source/confirm-cancelled-resumes-it", test_src_confirm_cancelled);
     g_test_add_func("/driver/migrate/source/cookie-of-another-migration-is-refused", test_src_other_cookie);
+    g_test_add_func("/driver/migrate/source/another-client-has-no-say", test_src_other_client);
     g_test_add_func("/driver/migrate/source/failure-says-why", test_src_fails);
     g_test_add_func("/driver/migrate/source/paused-with-a-team-is-refused", test_src_paused_team);
     g_test_add_func("/driver/migrate/source/client-gone/waiting", test_src_gone_waiting);
@@ -816,6 +886,7 @@ main(int argc, char **argv)
     g_test_add_func("/driver/migrate/source/client-gone/perform", test_src_gone_perform);
     g_test_add_func("/driver/migrate/source/client-gone/perform-done", test_src_gone_performed);
     g_test_add_func("/driver/migrate/destination/order-of-calls", test_dst_order);
+    g_test_add_func("/driver/migrate/destination/another-client-has-no-say", test_dst_other_client);
     g_test_add_func("/driver/migrate/destination/arrives-paused", test_dst_paused);
     g_test_add_func("/driver/migrate/destination/cancelled", test_dst_cancelled);
     g_test_add_func("/driver/migrate/destination/qemu-dies-before-finish", test_dst_dies);

@@ -6,6 +6,7 @@
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/job.h"
+#include "util/i18n.h"
 
 #define MIGRATE_LIMITS_KEY "migrate-limits"
 
@@ -140,6 +141,25 @@ vt_migrate_job_end(VtDriver *driver, VtDomain *domain, VtJobType type)
 }
 
 /* ---- small parts ---- */
+
+gboolean
+vt_migrate_carries_on(const VtUuid *id, const char *name, const VtOwner *owner, const VtOwner *caller,
+                      GBytes *bytes, GError **error)
+{
+    g_autoptr(VtMigCookie) cookie =
+        bytes && g_bytes_get_size(bytes) > 0 ? vt_mig_cookie_parse(bytes, NULL) : NULL;
+
+    if (cookie && !vt_uuid_equal(&cookie->id, id))
+        return vt_error_set(error, VT_ERROR_OPERATION_FAILED,
+                            _("the cookie of this call is of another migration of domain '%s'"), name);
+    if (cookie || (owner && owner == caller))
+        return TRUE;
+    return vt_error_set(
+        error, VT_ERROR_OPERATION_INVALID,
+        _("domain '%s' is being migrated by another client: only that one goes on with it, or "
+          "one that has the migration's cookie"),
+        name);
+}
 
 VtQmpClient *
 vt_migrate_qmp(gpointer user)

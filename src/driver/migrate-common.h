@@ -57,6 +57,21 @@ VtQmpClient *vt_migrate_qmp(gpointer user);
 /** A cookie of this host about @domain; (transfer full). */
 VtMigCookie *vt_migrate_cookie_new(VtDriver *driver, VtDomain *domain, const VtUuid *id);
 
+/**
+ * vt_migrate_carries_on - whether a call belongs to a migration under way
+ * @id:     of the migration
+ * @name:   of its domain, for messages
+ * @owner:  (nullable) the client that made the last call of it; NULL: it is gone
+ * @caller: the client that makes this one
+ * @cookie: (nullable) what the call brings; one that cannot be read counts as none
+ * @error:  OPERATION_FAILED: the cookie is of another migration; OPERATION_INVALID: another client conducts it
+ *
+ * A migration is the domain's, not a connection's: whoever brings its cookie goes on with it, and the owner needs
+ * none, since after a failure there is none.
+ */
+gboolean vt_migrate_carries_on(const VtUuid *id, const char *name, const VtOwner *owner,
+                               const VtOwner *caller, GBytes *cookie, GError **error);
+
 /** Keep a limit for the next migration; 0: without. */
 void vt_migrate_keep_bandwidth(VtDomain *domain, guint64 mib_per_s);
 void vt_migrate_keep_downtime(VtDomain *domain, guint64 ms);

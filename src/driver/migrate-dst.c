@@ -577,8 +577,8 @@ vt_migrate_finish(VtDriver *driver, const VtTypedParams *params, GBytes *cookie,
     else if (in && in->done)
         vt_error_set(&error, VT_ERROR_OPERATION_INVALID,
                      _("another call of the migration of '%s' is being served"), in->name);
-    else if (in)
-        vt_mig_phase_dst_call(in->phase, call, &next, &error);
+    else if (in && vt_mig_phase_dst_call(in->phase, call, &next, &error))
+        vt_migrate_carries_on(&in->id, in->name, in->owner, owner, cookie, &error);
     if (error) {
         done(user, NULL, error);
         return;

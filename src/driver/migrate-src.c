@@ -412,12 +412,8 @@ migrate_perform_check_cookie(MigrateOut *out, GBytes *bytes, GError **error)
 {
     g_autoptr(VtMigCookie) cookie = vt_mig_cookie_parse(bytes, error);
 
-    if (!cookie)
+    if (!cookie || !vt_migrate_carries_on(&out->id, vt_domain_name(out->domain), NULL, NULL, bytes, error))
         return FALSE;
-    if (!vt_uuid_equal(&cookie->id, &out->id))
-        return vt_error_set(error, VT_ERROR_OPERATION_FAILED,
-                            _("the destination's cookie is of another migration of domain '%s'"),
-                            vt_domain_name(out->domain));
     vt_timeline_log_adopt(out->log, cookie->timeline);
     return TRUE;
 }
@@ -443,8 +439,8 @@ vt_migrate_perform(VtDriver *driver, VtDomain *domain, const char *dconnuri, con
         uri = migrate_perform_uri(out, parsed, &error);
     if (error) {
         done(user, NULL, error);
-        /* The client asks the destination to clean up and never comes back here. */
-        if (out && out->phase == VT_MIG_SRC_BEGUN)
+        /* The client asks the destination to clean up and never comes back here; another one has no say. */
+        if (out && out->phase == VT_MIG_SRC_BEGUN && out->owner == owner)
             migrate_out_end(out, VT_JOB_TYPE_FAILED);
         return;
     }
@@ -641,12 +637,13 @@ vt_migrate_confirm(VtDriver *driver, VtDomain *domain, const VtTypedParams *para
     else if (parsed && out->done)
         vt_error_set(&error, VT_ERROR_OPERATION_INVALID,
                      _("another call of the migration of '%s' is being served"), vt_domain_name(domain));
-    else if (parsed)
-        vt_mig_phase_src_call(out->phase, call, &next, &error);
+    else if (parsed && vt_mig_phase_src_call(out->phase, call, &next, &error))
+        vt_migrate_carries_on(&out->id, vt_domain_name(domain), out->owner, owner, cookie, &error);
     if (error) {
         done(user, NULL, error);
         return;
     }
+    out->owner = owner;
     out->done = done;
     out->user = user;
     out->flags = flags;
