@@ -3,6 +3,8 @@
 #include "driver/migrate.h"
 
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include "conf/domain-xml.h"
 #include "driver/domain-list.h"
 #include "driver/job.h"
@@ -12,6 +14,7 @@
 #include "driver/stop.h"
 #include "lib/fake-guest.h"
 #include "qemu/mig-phase.h"
+#include "util/fd.h"
 
 #define UUID_A "11111111-2222-3333-4444-00000000000a"
 #define ID_A   "55555555-2222-3333-4444-00000000000a"
@@ -371,6 +374,99 @@ test_src_paused_team(void)
     host_close(&host);
 }
 
+typedef struct {
+    const char *name, *devices;
+    guint flags;
+    int code; /* -1: it begins */
+    const char *says;
+} BeginRow;
+
+#define DISK(path, cache)                                                                                    \
+    "<disk type='file' device='disk'><driver name='qemu' type='raw' cache='" cache "'/><source file='" path  \
+    "'/><target dev='vda' bus='virtio'/></disk>"
+
+static const BeginRow begin_rows[] = {
+    { "hostdev",
+      "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0000' bus='0x3b' slot='0x02' "
+      "function='0x1'/></source><alias name='ua-gpu'/></hostdev>",
+      0, VT_ERROR_OPERATION_INVALID, "0000:3b:02.1 ('ua-gpu')" },
+    { "hostdev-unsafe-does-not-help",
+      "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0000' bus='0x3b' slot='0x02' "
+      "function='0x1'/></source><alias name='ua-gpu'/></hostdev>",
+      VT_MIG_FLAG_UNSAFE, VT_ERROR_OPERATION_INVALID, "detach it first" },
+    { "interface-hostdev",
+      "<interface type='hostdev' managed='yes'><mac address='52:54:00:12:34:56'/><source><address type='pci' "
+      "domain='0x0000' bus='0x3b' slot='0x02' function='0x1'/></source><alias name='ua-vf'/></interface>",
+      0, VT_ERROR_OPERATION_INVALID, "transient of a team" },
+    { "disk-of-this-host", DISK("/proc/self/stat", "none"), 0, VT_ERROR_MIGRATE_UNSAFE, "'vda'" },
+    { "disk-unsafe", DISK("/proc/self/stat", "none"), VT_MIG_FLAG_UNSAFE, -1, NULL },
+    { "disk-gone", DISK("/proc/no-such-file", "none"), 0, VT_ERROR_SYSTEM, "/proc/no-such-file" },
+    { "cdrom",
+      "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='/proc/self/stat'/>"
+      "<target dev='sda' bus='sata'/><readonly/></disk>",
+      0, -1, NULL },
+};
+
+static void
+test_src_begin(gconstpointer user)
+{
+    const BeginRow *row = user;
+    g_autofree char *extra = g_strconcat("<devices>", row->devices, "</devices>", NULL);
+    g_autofree char *xml = fake_guest_xml("web", UUID_A, extra);
+    g_autoptr(GError) error = NULL;
+    VtDomainDef *other = vt_domain_xml_parse(xml, &error);
+    g_auto(Reply) reply = { 0 };
+    VtDomainDef *plain;
+    FakeHost host;
+    VtDomain *domain;
+
+    g_assert_no_error(error);
+    host_open(&host);
+    domain = host_start(&host);
+    plain = domain->live;
+    domain->live = other;
+    vt_migrate_begin(host.driver, domain, NULL, VT_MIG_FLAG_LIVE | row->flags, OWNER, note_reply, &reply);
+    assert_reply(&reply, row->code);
+    if (row->code < 0)
+        src_confirm(&host, domain, TRUE, -1);
+    else
+        g_assert_nonnull(strstr(reply.error->message, row->says));
+    g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_NONE);
+    domain->live = plain;
+    vt_domain_def_free(other);
+    host_stop(&host, domain);
+    host_close(&host);
+}
+
+/* Its client goes while the file systems are looked at: nobody holds the guest afterwards. */
+static void
+test_src_gone_looking(void)
+{
+    g_autofree char *xml =
+        fake_guest_xml("web", UUID_A, "<devices>" DISK("/proc/self/stat", "none") "</devices>");
+    VtDomainDef *other = vt_domain_xml_parse(xml, NULL);
+    g_auto(Reply) reply = { 0 };
+    VtDomainDef *plain;
+    FakeHost host;
+    VtDomain *domain;
+
+    host_open(&host);
+    domain = host_start(&host);
+    plain = domain->live;
+    domain->live = other;
+    vt_migrate_begin(host.driver, domain, NULL, VT_MIG_FLAG_LIVE, OWNER, note_reply, &reply);
+    g_assert_false(reply.done);
+    vt_migrate_owner_gone(host.driver, OWNER);
+    g_assert_true(reply.done);
+    for (guint i = 0; i < 50 && vt_job_kind(domain) != VT_JOB_NONE; i++)
+        fake_settle();
+    g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_NONE);
+    domain->live = plain;
+    vt_domain_def_free(other);
+    host_stop(&host, domain);
+    host_close(&host);
+}
+
 /* ---- the source's client goes ---- */
 
 static void
@@ -589,6 +685,46 @@ assert_suspended(FakeHost *host)
 
     g_assert_cmpint(vt_domain_state(domain, &reason), ==, VT_DOMAIN_PAUSED);
     g_assert_cmpint(reason, ==, VT_MIGRATE_PAUSED_USER);
+}
+
+/* QEMU leaves the socket where it was. */
+static void
+test_dst_socket(gconstpointer ends)
+{
+    g_autofree char *xml = fake_guest_xml("web", UUID_A, NULL);
+    g_autoptr(VtTypedParams) params = vt_typed_params_new();
+    g_autoptr(GBytes) cookie = dst_cookie(HOST_2);
+    g_auto(Reply) prepare = { 0 }, finish = { 0 };
+    g_autofree char *path = NULL, *uri = NULL;
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    g_auto(VtFd) fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    FakeHost host;
+
+    host_open(&host);
+    path = g_build_filename(host.dir, "migrate.sock", NULL);
+    uri = g_strconcat("unix://", path, NULL);
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    vt_typed_params_add_string(params, "destination_xml", xml);
+    vt_typed_params_add_string(params, "destination_name", "web");
+    vt_typed_params_add_string(params, "migrate_uri", uri);
+    vt_migrate_prepare(host.driver, params, cookie, 0, OWNER, note_reply, &prepare);
+    assert_reply(&prepare, -1);
+    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof address), ==, 0); /* as QEMU does */
+    if (g_str_equal(ends, "crash")) {
+        host_forget(&host);
+        fake_host_crash(&host);
+        host_configure(&host);
+        vt_recover_run(host.driver);
+        dst_assert_nothing_left(&host);
+    } else {
+        dst_finish(&host, 0, g_str_equal(ends, "cancelled"), &finish);
+        fake_wait(&finish.done);
+        fake_settle();
+    }
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    if (g_str_equal(ends, "well"))
+        host_stop(&host, vt_driver_lookup_name(host.driver, "web", NULL));
+    host_close(&host);
 }
 
 /* Another client neither ends the QEMU that waits nor starts the guest. */
@@ -881,6 +1017,12 @@ main(int argc, char **argv)
     g_test_add_func("/driver/migrate/source/another-client-has-no-say", test_src_other_client);
     g_test_add_func("/driver/migrate/source/failure-says-why", test_src_fails);
     g_test_add_func("/driver/migrate/source/paused-with-a-team-is-refused", test_src_paused_team);
+    for (gsize i = 0; i < G_N_ELEMENTS(begin_rows); i++) {
+        g_autofree char *path = g_strconcat("/driver/migrate/source/begin/", begin_rows[i].name, NULL);
+
+        g_test_add_data_func(path, &begin_rows[i], test_src_begin);
+    }
+    g_test_add_func("/driver/migrate/source/client-gone/looking-at-disks", test_src_gone_looking);
     g_test_add_func("/driver/migrate/source/client-gone/waiting", test_src_gone_waiting);
     g_test_add_func("/driver/migrate/source/client-gone/begun", test_src_gone_begun);
     g_test_add_func("/driver/migrate/source/client-gone/perform", test_src_gone_perform);
@@ -899,6 +1041,10 @@ main(int argc, char **argv)
 
         g_test_add_data_func(path, gone[i], test_dst_gone);
     }
+    g_test_add_data_func("/driver/migrate/destination/socket-is-removed/well", "well", test_dst_socket);
+    g_test_add_data_func("/driver/migrate/destination/socket-is-removed/cancelled", "cancelled",
+                         test_dst_socket);
+    g_test_add_data_func("/driver/migrate/destination/socket-is-removed/crash", "crash", test_dst_socket);
     add_rows("source", src_rows, G_N_ELEMENTS(src_rows), test_src_recover);
     add_rows("destination", dst_rows, G_N_ELEMENTS(dst_rows), test_dst_recover);
     return g_test_run();

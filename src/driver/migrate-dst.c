@@ -10,6 +10,8 @@
 
 #include "driver/migrate-dst.h"
 
+#include <errno.h>
+#include <glib/gstdio.h>
 #include <string.h>
 #include "conf/domain-xml.h"
 #include "driver/datapath.h"
@@ -178,12 +180,24 @@ migrate_in_new(VtDriver *driver, VtDomain *domain, const VtUuid *id, VtOwner *ow
     return in;
 }
 
+/* QEMU leaves the socket it listened on where it was. */
+static void
+migrate_in_remove_socket(const char *path)
+{
+    GStatBuf st;
+
+    if (path && g_lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && g_unlink(path) < 0)
+        vt_log_warning("cannot remove the socket '%s' of a migration: %s", path, g_strerror(errno));
+}
+
 static void
 migrate_in_end(MigrateIn *in, VtJobType type)
 {
     if (in->over)
         return;
     in->over = TRUE;
+    if (in->tried && in->uri && in->uri->kind == VT_MIG_URI_UNIX)
+        migrate_in_remove_socket(in->uri->path);
     migrate_in_set_phase(in, VT_MIG_DST_NONE);
     /* A guest whose primary is still on its way goes on noting. */
     if (type != VT_JOB_TYPE_COMPLETED || vt_datapath_count(in->domain) == 0) {
@@ -377,6 +391,8 @@ migrate_prepare_has_job(gpointer user, const GError *error)
     }
     vt_journal_begin(in->domain, "migrate-in");
     vt_journal_set(in->domain, "id", vt_uuid_format(&in->id, id));
+    if (in->uri->kind == VT_MIG_URI_UNIX)
+        vt_journal_set(in->domain, "socket", in->uri->path);
     migrate_in_set_phase(in, VT_MIG_DST_PREPARING);
     in->refs++;
     vt_journal_sync(in->domain, migrate_prepare_journalled, in);
@@ -688,11 +704,13 @@ vt_migrate_dst_recover(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpoi
 
     if (phase >= 0 && vt_mig_phase_dst_row((VtMigDstPhase)phase)->restart == VT_MIG_CLEANUP_ASK_QEMU) {
         migrate_in_keep(domain);
+        migrate_in_remove_socket(vt_journal_get(domain, "socket"));
         vt_journal_end(domain);
         vt_team_manage_replug(domain, NULL, NULL);
         done(user, NULL);
         return;
     }
+    migrate_in_remove_socket(vt_journal_get(domain, "socket"));
     vt_log_id_info(VT_MESSAGE_MIGRATION_INTERRUPTED_DESTINATION, vt_domain_name(domain),
                    "domain '%s': the migration that brings it was interrupted by the end of the daemon",
                    vt_domain_name(domain));

@@ -218,23 +218,22 @@ migrate_out_abort(gpointer user, guint flags)
 }
 
 static void
-migrate_begin_has_job(gpointer user, const GError *error)
+migrate_begin_answer(gpointer user, const GError *unsafe)
 {
     MigrateOut *out = user;
-    g_autoptr(GError) local = NULL;
+    g_autoptr(GError) local = unsafe ? g_error_copy(unsafe) : NULL;
     g_autoptr(VtMigCookie) cookie = NULL;
     VtMigrateReply reply = { 0 };
 
-    if (!error && !out->owner)
+    if (!local && out->aborted)
+        vt_error_set(&local, VT_ERROR_ABORTED, _("job 'migration out' canceled by client"));
+    if (!local && !out->owner)
         vt_error_set(&local, VT_ERROR_ABORTED, _("the client of the migration is gone"));
-    if (error || local || !vt_migrate_src_check_state(out->domain, &local)) {
-        out->has_job = error == NULL;
-        migrate_out_reply(out, NULL, error ? error : local);
+    if (local || !vt_migrate_src_check_state(out->domain, &local)) {
+        migrate_out_reply(out, NULL, local);
         migrate_out_end(out, VT_JOB_TYPE_FAILED);
         return;
     }
-    out->has_job = TRUE;
-    vt_job_set_abort(out->domain, migrate_out_abort, out);
     migrate_out_set_phase(out, VT_MIG_SRC_BEGUN);
     vt_timeline_log_note(out->log, VT_TIMELINE_BEGIN, NULL, NULL);
     cookie = vt_migrate_cookie_new(out->driver, out->domain, &out->id);
@@ -245,6 +244,25 @@ migrate_begin_has_job(gpointer user, const GError *error)
                                             VT_XML_FORMAT_SECURE | VT_XML_FORMAT_MIGRATABLE);
     migrate_out_reply(out, &reply, NULL);
     vt_migrate_reply_clear(&reply);
+}
+
+static void
+migrate_begin_has_job(gpointer user, const GError *error)
+{
+    MigrateOut *out = user;
+    g_autoptr(GError) local = NULL;
+
+    out->has_job = error == NULL;
+    if (error || !vt_migrate_src_check_state(out->domain, &local)) {
+        migrate_out_reply(out, NULL, error ? error : local);
+        migrate_out_end(out, VT_JOB_TYPE_FAILED);
+        return;
+    }
+    vt_job_set_abort(out->domain, migrate_out_abort, out);
+    if (out->params->flags & VT_MIG_FLAG_UNSAFE)
+        migrate_begin_answer(out, NULL);
+    else
+        vt_migrate_src_check_disks(out->domain, migrate_begin_answer, out);
 }
 
 void
