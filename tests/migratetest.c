@@ -21,6 +21,7 @@
 #define HOST_1 "99999999-2222-3333-4444-000000000001"
 #define HOST_2 "99999999-2222-3333-4444-000000000002"
 
+#define RESUMED "{\"event\":\"RESUME\",\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
 #define STOPPED "{\"event\":\"STOP\",\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
 
 static int owner_token, other_token;
@@ -338,18 +339,63 @@ test_src_fails(void)
     host_close(&host);
 }
 
+static const char *const migratetest_team =
+    "<metadata><virtteam:teaming xmlns:virtteam='urn:virtteam:domain:1'>"
+    "<virtteam:team persistent='ua-net0' emulated='yes'/></virtteam:teaming></metadata>"
+    "<devices><interface type='user'><mac address='52:54:00:12:34:56'/><model type='virtio'/>"
+    "<teaming type='persistent'/><alias name='ua-net0'/></interface>"
+    "<interface type='user'><mac address='52:54:00:12:34:56'/><model type='vmxnet3'/>"
+    "<teaming type='transient' persistent='ua-net0'/><rom enabled='no'/><alias name='ua-primary'/></interface></devices>";
+
+/* A client suspends the guest while it is sent: it comes back suspended, and has its primary once it is resumed. */
+static void
+test_src_suspended_meanwhile(void)
+{
+    g_autofree char *xml = fake_guest_xml("web", UUID_A, migratetest_team);
+    g_auto(Reply) begin = { 0 }, perform = { 0 }, again = { 0 };
+    VtDomainDef *teamed = vt_domain_xml_parse(xml, NULL);
+    VtDomainDef *plain;
+    FakeHost host;
+    VtDomain *domain;
+
+    host_open(&host);
+    domain = host_start(&host);
+    plain = domain->live;
+    domain->live = teamed;
+    src_begin(&host, domain, &begin);
+    src_perform(&host, domain, begin.cookie, &perform);
+    assert_reply(&perform, -1);
+    fake_guest_event(domain, STOPPED);
+    fake_guest_stop_cpus(domain);
+    fake_settle();
+    vt_domain_set_state(domain, VT_DOMAIN_PAUSED, VT_MIGRATE_PAUSED_USER);
+    g_free(fake_guest_commands());
+    src_confirm(&host, domain, TRUE, -1);
+    g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_NONE);
+    g_assert_cmpstr(vt_journal_get(domain, "phase"), ==, "suspended");
+    g_assert_false(commands_have("migrate"));
+    vt_migrate_begin(host.driver, domain, NULL, VT_MIG_FLAG_LIVE, OTHER, note_reply, &again);
+    assert_reply(&again, VT_ERROR_OPERATION_INVALID);
+    vt_migrate_owner_gone(host.driver, OWNER);
+    g_assert_cmpstr(vt_journal_get(domain, "phase"), ==, "suspended");
+    fake_guest_migrations(FALSE, TRUE);
+    fake_guest_answer("query-status", "{\"status\":\"running\",\"running\":true}");
+    fake_guest_event(domain, RESUMED);
+    for (guint i = 0; i < 50 && vt_journal_kind(domain); i++)
+        fake_settle();
+    g_assert_null(vt_journal_kind(domain));
+    g_assert_true(commands_have("migrate"));
+    domain->live = plain;
+    vt_domain_def_free(teamed);
+    host_stop(&host, domain);
+    host_close(&host);
+}
+
 /* A paused guest cannot let go of its primary. */
 static void
 test_src_paused_team(void)
 {
-    static const char *const team =
-        "<metadata><virtteam:teaming xmlns:virtteam='urn:virtteam:domain:1'>"
-        "<virtteam:team persistent='ua-net0' emulated='yes'/></virtteam:teaming></metadata>"
-        "<devices><interface type='user'><mac address='52:54:00:12:34:56'/><model type='virtio'/>"
-        "<teaming type='persistent'/><alias name='ua-net0'/></interface>"
-        "<interface type='user'><mac address='52:54:00:12:34:56'/><model type='vmxnet3'/>"
-        "<teaming type='transient' persistent='ua-net0'/><rom enabled='no'/><alias name='ua-vf0'/></interface></devices>";
-    g_autofree char *xml = fake_guest_xml("web", UUID_A, team);
+    g_autofree char *xml = fake_guest_xml("web", UUID_A, migratetest_team);
     g_auto(Reply) reply = { 0 };
     g_autoptr(GError) error = NULL;
     VtDomainDef *teamed = vt_domain_xml_parse(xml, &error);
@@ -923,10 +969,14 @@ static const RecoverRow src_rows[] = {
     { "perform", "postmigrate", TRUE, TRUE, NULL },
     { "perform", "paused", TRUE, FALSE, NULL },
     { "perform-done", "postmigrate", TRUE, FALSE, "left" },
+    { "perform-done", "running", TRUE, FALSE, NULL },
     { "returning", "running", TRUE, FALSE, NULL },
     { "returning", "postmigrate", TRUE, TRUE, NULL },
     { "confirming", "postmigrate", FALSE, FALSE, NULL },
     { "left", "postmigrate", TRUE, FALSE, "left" },
+    { "left", "running", TRUE, FALSE, NULL },
+    { "suspended", "postmigrate", TRUE, FALSE, "suspended" },
+    { "suspended", "running", TRUE, FALSE, NULL },
 };
 
 static const RecoverRow dst_rows[] = {
@@ -1017,6 +1067,8 @@ main(int argc, char **argv)
     g_test_add_func("/driver/migrate/source/another-client-has-no-say", test_src_other_client);
     g_test_add_func("/driver/migrate/source/failure-says-why", test_src_fails);
     g_test_add_func("/driver/migrate/source/paused-with-a-team-is-refused", test_src_paused_team);
+    g_test_add_func("/driver/migrate/source/suspended-meanwhile-gets-its-primary-when-resumed",
+                    test_src_suspended_meanwhile);
     for (gsize i = 0; i < G_N_ELEMENTS(begin_rows); i++) {
         g_autofree char *path = g_strconcat("/driver/migrate/source/begin/", begin_rows[i].name, NULL);
 

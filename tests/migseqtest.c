@@ -255,6 +255,9 @@ lab_line(Lab *lab, const char *line)
     g_autofree char *reply = NULL;
 
     lab_note(lab, command, args);
+    /* QEMU sends no guest that stands where an earlier migration left it. */
+    if (g_str_equal(command, "migrate") && g_str_equal(lab->run_state, "postmigrate"))
+        lab->refuse_next = TRUE;
     if (lab->refuse_next && !g_str_equal(command, "query-migrate")) {
         lab->refuse_next = FALSE;
         reply = g_strdup_printf("{\"error\":{\"class\":\"GenericError\",\"desc\":\"no\"},\"id\":%s}\r\n", id);
@@ -651,7 +654,8 @@ test_return(gconstpointer data)
         /* A QEMU that was silent does it when it can. */
         if (c->wrong != WRONG_SILENT)
             g_assert_cmpstr(lab.run_state, ==, resumes ? "running" : "postmigrate");
-        g_assert_cmpint(lab.plugged, ==, replugs);
+        /* In 'postmigrate' QEMU begins no other migration. */
+        g_assert_cmpint(lab.plugged, ==, replugs && (resumes || c->wrong == WRONG_SILENT));
         g_assert_true(lab_did(&lab, "qom-list") || g_str_equal(name, "check-primaries"));
     }
     lab_close(&lab);
@@ -766,6 +770,38 @@ test_suspended_stays(void)
     lab_close(&lab);
 }
 
+/* It was suspended while it was sent, and comes back: its primary is plugged when it is resumed. */
+static void
+test_suspended_gets_its_primary_later(void)
+{
+    Lab lab;
+
+    lab_open_src(&lab, TRUE, TRUE, 0, 0);
+    vt_mig_src_run(lab.src, lab_done, &lab);
+    lab_wait(&lab);
+    g_assert_no_error(lab.error);
+    lab.done = FALSE;
+    lab.should_run = FALSE;
+    g_string_truncate(lab.told, 0);
+    vt_mig_src_return(lab.src, lab_done, &lab);
+    lab_wait(&lab);
+    g_assert_no_error(lab.error);
+    g_assert_cmpstr(lab.run_state, ==, "postmigrate");
+    g_assert_true(vt_mig_src_awaits_resume(lab.src));
+    g_assert_cmpstr(lab.told->str, ==, "");
+    g_assert_false(lab_did(&lab, "migrate:nowhere"));
+    lab.done = FALSE;
+    lab.should_run = TRUE;
+    lab.run_state = "running";
+    vt_mig_src_return(lab.src, lab_done, &lab);
+    lab_wait(&lab);
+    g_assert_no_error(lab.error);
+    g_assert_false(vt_mig_src_awaits_resume(lab.src));
+    g_assert_cmpstr(lab.told->str, ==, "ua-net0:replugged");
+    g_assert_true(lab.plugged);
+    lab_close(&lab);
+}
+
 /* A primary that was removed for good meanwhile is plugged in anew. */
 static void
 test_removed_is_added(void)
@@ -861,6 +897,8 @@ main(int argc, char **argv)
     g_test_add_func("/qemu/mig-src/unplug-time-limit-names-team-and-primary", test_unplug_timeout);
     g_test_add_func("/qemu/mig-src/unplug-is-asked-again", test_unplug_asked_again);
     g_test_add_func("/qemu/mig-src/who-was-suspended-stays-so", test_suspended_stays);
+    g_test_add_func("/qemu/mig-src/suspended-gets-its-primary-when-resumed",
+                    test_suspended_gets_its_primary_later);
     g_test_add_func("/qemu/mig-src/removed-primary-is-added-again", test_removed_is_added);
     g_test_add_func("/qemu/mig-src/cancelled-in-the-monitor", test_cancelled_in_the_monitor);
     g_test_add_func("/qemu/mig-src/freed-where-it-stands", test_freed);

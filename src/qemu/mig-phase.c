@@ -39,6 +39,9 @@ static const char *const mig_cleanup_words[] = {
     [VT_MIG_CLEANUP_DESTROY] = "end the waiting QEMU",
     [VT_MIG_CLEANUP_GO_ON] = "go on to the end",
     [VT_MIG_CLEANUP_ASK_QEMU] = "running: adopt it; paused: leave it paused, say loudly what to look at",
+    [VT_MIG_CLEANUP_LOOK] =
+        "running: plug the primaries again; paused: leave it paused, say loudly what to look at",
+    [VT_MIG_CLEANUP_WAIT] = "running: plug the primaries again; paused: wait for its resume",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(mig_cleanup_words) == VT_MIG_CLEANUP_COUNT);
 
@@ -75,10 +78,11 @@ static const VtMigPhaseRow mig_src_rows[] = {
                                   .done = -1,
                                   .failed = -1,
                                   .client_gone = VT_MIG_CLEANUP_LEAVE,
-                                  .restart = VT_MIG_CLEANUP_LEAVE },
+                                  .restart = VT_MIG_CLEANUP_LOOK },
     [VT_MIG_SRC_RETURNING] = { .name = "returning",
                                .guest = "being resumed here",
                                .done = VT_MIG_SRC_NONE,
+                               .suspended = VT_MIG_SRC_SUSPENDED,
                                .failed = VT_MIG_SRC_NONE,
                                .client_gone = VT_MIG_CLEANUP_GO_ON,
                                .restart = VT_MIG_CLEANUP_RETURN },
@@ -97,7 +101,13 @@ static const VtMigPhaseRow mig_src_rows[] = {
                           .done = VT_MIG_SRC_RETURNING,
                           .failed = VT_MIG_SRC_NONE,
                           .client_gone = VT_MIG_CLEANUP_LEAVE,
-                          .restart = VT_MIG_CLEANUP_LEAVE },
+                          .restart = VT_MIG_CLEANUP_LOOK },
+    [VT_MIG_SRC_SUSPENDED] = { .name = "suspended",
+                               .guest = "suspended here by a client, complete but for its primaries",
+                               .done = VT_MIG_SRC_RETURNING,
+                               .failed = VT_MIG_SRC_NONE,
+                               .client_gone = VT_MIG_CLEANUP_NOTHING,
+                               .restart = VT_MIG_CLEANUP_WAIT },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(mig_src_rows) == VT_MIG_SRC_COUNT);
 
@@ -202,27 +212,30 @@ vt_mig_phase_dst_call(VtMigDstPhase phase, VtMigCall call, VtMigDstPhase *next, 
     return TRUE;
 }
 
-/* Phase that a cleanup leads to; -1: it does not move. */
-static int
-mig_phase_after_cleanup(VtMigCleanup cleanup)
+/* Whether a cleanup leads to a phase. */
+static gboolean
+mig_phase_cleanup_leads(VtMigCleanup cleanup, int to)
 {
     switch (cleanup) {
     case VT_MIG_CLEANUP_FORGET:
     case VT_MIG_CLEANUP_DESTROY:
-        return 0; /* NONE of either side */
+        return to == 0; /* NONE of either side */
     case VT_MIG_CLEANUP_RETURN:
-        return VT_MIG_SRC_RETURNING;
+    case VT_MIG_CLEANUP_WAIT:
+        return to == VT_MIG_SRC_RETURNING;
     case VT_MIG_CLEANUP_LEAVE:
-        return VT_MIG_SRC_LEFT;
+        return to == VT_MIG_SRC_LEFT;
+    case VT_MIG_CLEANUP_LOOK:
+        return to == VT_MIG_SRC_LEFT || to == VT_MIG_SRC_RETURNING;
     case VT_MIG_CLEANUP_STOP_SOURCE:
-        return VT_MIG_SRC_CONFIRMING;
+        return to == VT_MIG_SRC_CONFIRMING;
     case VT_MIG_CLEANUP_NOTHING:
     case VT_MIG_CLEANUP_GO_ON:
     case VT_MIG_CLEANUP_ASK_QEMU:
     case VT_MIG_CLEANUP_COUNT:
         break;
     }
-    return -1;
+    return FALSE;
 }
 
 static gboolean
@@ -231,8 +244,8 @@ mig_phase_may_follow(const VtMigPhaseRow *row, int to)
     for (guint i = 0; i < row->n_calls; i++)
         if (row->calls[i].next == to)
             return TRUE;
-    return row->done == to || row->failed == to || mig_phase_after_cleanup(row->client_gone) == to ||
-           mig_phase_after_cleanup(row->restart) == to;
+    return row->done == to || row->failed == to || (row->suspended && row->suspended == to) ||
+           mig_phase_cleanup_leads(row->client_gone, to) || mig_phase_cleanup_leads(row->restart, to);
 }
 
 gboolean
@@ -290,6 +303,8 @@ mig_phase_print(GString *out, const VtMigPhaseRow *rows, gsize n, const char *si
         g_string_append(out, row->n_calls ? " | " : "none | ");
         if (row->done >= 0)
             g_string_append_printf(out, "well: %s", rows[row->done].name);
+        if (row->suspended)
+            g_string_append_printf(out, "; suspended: %s", rows[row->suspended].name);
         if (row->failed >= 0)
             g_string_append_printf(out, "%sbadly: %s", row->done >= 0 ? "; " : "", rows[row->failed].name);
         g_string_append_printf(out, " | %s | %s |\n", mig_cleanup_words[row->client_gone],

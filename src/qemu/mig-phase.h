@@ -28,6 +28,7 @@ typedef enum {
     VT_MIG_SRC_RETURNING,    /* it did not: the guest is resumed here, its primaries are plugged again */
     VT_MIG_SRC_CONFIRMING,   /* it did: what is left here is being ended */
     VT_MIG_SRC_LEFT,         /* nobody will say whether it did: paused until an operator decides */
+    VT_MIG_SRC_SUSPENDED, /* it did not; a client has suspended the guest, its primaries wait for its resume */
     VT_MIG_SRC_COUNT
 } VtMigSrcPhase;
 
@@ -52,6 +53,8 @@ typedef enum {
     VT_MIG_CLEANUP_DESTROY,     /* end the QEMU that waits */
     VT_MIG_CLEANUP_GO_ON,       /* it ends well without the client */
     VT_MIG_CLEANUP_ASK_QEMU,    /* running: adopt it; paused: as LEAVE */
+    VT_MIG_CLEANUP_LOOK,        /* running: as RETURN; paused: as LEAVE */
+    VT_MIG_CLEANUP_WAIT,        /* running: as RETURN; paused: wait until it is resumed */
     VT_MIG_CLEANUP_COUNT
 } VtMigCleanup;
 
@@ -66,6 +69,7 @@ typedef struct {
     } calls[VT_MIG_PHASE_CALLS_MAX];
     guint n_calls;
     int done, failed; /* phase after this phase's own work, if it has any; -1: it only waits for calls */
+    int suspended;    /* phase after it when a client has suspended the guest; 0: as ever */
     VtMigCleanup client_gone, restart;
 } VtMigPhaseRow;
 

@@ -30,12 +30,13 @@ struct _VtMigSrc {
     VtMigSrcStatusFunc on_status; /* of the step that waits */
     VtMigStatus status;           /* last known */
     char *error_desc;
-    gboolean begun;      /* migrate was sent, or may have been */
-    gboolean completed;  /* QEMU said so: its primaries are away, the CPUs in postmigrate */
-    gboolean cancelling; /* migrate_cancel was sent */
-    gboolean continued;  /* migrate-continue was sent */
-    char *gone;          /* (nullable) QEMU is: why */
-    gboolean polling;    /* a query is under way */
+    gboolean begun;         /* migrate was sent, or may have been */
+    gboolean completed;     /* QEMU said so: its primaries are away, the CPUs in postmigrate */
+    gboolean cancelling;    /* migrate_cancel was sent */
+    gboolean continued;     /* migrate-continue was sent */
+    gboolean awaits_resume; /* the primaries cannot be plugged before the CPUs run */
+    char *gone;             /* (nullable) QEMU is: why */
+    gboolean polling;       /* a query is under way */
     guint poll_timer, unplug_timer;
     guint unplug_asked; /* again */
     JsonNode *saved;    /* parameters to put back */

@@ -3,7 +3,8 @@
  * 'migrate-return': the guest runs at the source again. QEMU resumes it by itself when a migration fails or is
  * cancelled before 'completed', if it ran before. After 'completed' it stands in 'postmigrate': cont resumes it, but its primaries stay away: only the
  * end of a failed migration plugs them again. So one is begun that cannot get anywhere (a socket below /proc
- * that cannot exist); it fails before a byte is sent and does not ask the guest to eject anything. [Source:
+ * that cannot exist); it fails before a byte is sent and does not ask the guest to eject anything. While a client
+ * keeps the guest suspended QEMU takes no migration: the return ends there, and is run again when it is resumed. [Source:
  * QEMU hw/net/virtio-net.c, virtio_net_handle_migration_primary; migration/migration.c, migrate_fd_connect.]
  */
 #define VT_LOG_DOMAIN "virtteam-qemu-mig-src"
@@ -80,17 +81,32 @@ mig_src_nowhere_status(VtMigSrc *src, VtMigStatus status)
         vt_mig_src_step_done(src);
 }
 
-/* QEMU may refuse in its answer, or accept and fail at once: both have plugged the primaries again. */
+/* One that was refused before it began has plugged nothing: the last migration is still the completed one. */
+static void
+mig_src_refused_status(VtMigSrc *src, VtMigStatus status)
+{
+    if (status == VT_MIG_STATUS_FAILED || status == VT_MIG_STATUS_CANCELLED) {
+        vt_mig_src_step_done(src);
+        return;
+    }
+    src->awaits_resume = TRUE;
+    vt_mig_src_step_failed(
+        src, g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED,
+                         _("the primaries could not be plugged in again: %s; the guest is on standby"),
+                         src->error_desc));
+}
+
+/* QEMU may accept and fail at once, or fail in its answer: both have plugged the primaries again. */
 static void
 mig_src_nowhere_answered(gpointer user, JsonNode *result, const GError *error)
 {
     VtMigSrc *src = user;
 
     if (error) {
-        vt_mig_src_step_done(src);
-        return;
+        g_free(src->error_desc);
+        src->error_desc = g_strdup(error->message);
     }
-    src->on_status = mig_src_nowhere_status;
+    src->on_status = error ? mig_src_refused_status : mig_src_nowhere_status;
     vt_mig_src_poll(src);
 }
 
@@ -100,8 +116,14 @@ step_replug(VtSeq *seq, gpointer data, GError **error)
     VtMigSrc *src = data;
 
     vt_mig_src_begin_step(src);
+    src->awaits_resume = FALSE;
     if (src->gone || src->teams->len == 0 || !src->completed)
         return VT_STEP_DONE;
+    /* In 'postmigrate' QEMU refuses any migration, and what it refuses so early plugs nothing. */
+    if (!src->funcs.should_run(src->user)) {
+        src->awaits_resume = TRUE;
+        return VT_STEP_DONE;
+    }
     vt_mig_src_phase(src, "replug");
     return vt_mig_src_ask(src, "migrate",
                           vt_json_node_new(vt_json_object_new("s:uri", MIG_SRC_NOWHERE, NULL)),
@@ -181,7 +203,7 @@ step_check_primaries(VtSeq *seq, gpointer data, GError **error)
 
     vt_mig_src_begin_step(src);
     vt_mig_src_stop_polling(src);
-    if (src->gone || src->teams->len == 0)
+    if (src->gone || src->teams->len == 0 || src->awaits_resume)
         return VT_STEP_DONE;
     return vt_mig_src_ask(src, "qom-list",
                           vt_json_node_new(vt_json_object_new("s:path", "/machine/peripheral", NULL)),
@@ -215,6 +237,12 @@ static const VtSeqTable mig_src_return_table = {
     .n_steps = G_N_ELEMENTS(mig_src_return_steps),
     .keep_going = TRUE,
 };
+
+gboolean
+vt_mig_src_awaits_resume(const VtMigSrc *src)
+{
+    return src->awaits_resume;
+}
 
 const VtSeqTable *
 vt_mig_src_return_table(void)

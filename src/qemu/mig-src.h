@@ -78,6 +78,9 @@ void vt_mig_src_run(VtMigSrc *src, VtDoneFunc done, gpointer user);
  */
 void vt_mig_src_return(VtMigSrc *src, VtDoneFunc done, gpointer user);
 
+/** After vt_mig_src_return(): the primaries are away until the guest is resumed, and then returned once more. */
+gboolean vt_mig_src_awaits_resume(const VtMigSrc *src);
+
 /**
  * vt_mig_src_cancel - give up a migration that runs
  * @src:   running
