@@ -24,6 +24,7 @@ static const PhaseRow src_rows[] = {
     [VT_MIG_SRC_RETURNING] = { "returning", CALLS("-", "-", "-", "-", "-", "-", "-") },
     [VT_MIG_SRC_CONFIRMING] = { "confirming", CALLS("-", "-", "-", "-", "-", "-", "-") },
     [VT_MIG_SRC_LEFT] = { "left", CALLS("-", "-", "-", "-", "-", "confirming", "returning") },
+    [VT_MIG_SRC_SUSPENDED] = { "suspended", CALLS("-", "-", "-", "-", "-", "-", "-") },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(src_rows) == VT_MIG_SRC_COUNT);
 
@@ -202,9 +203,9 @@ test_follow(void)
     static const char *const src_steps =
         "none>begun begun>none begun>perform perform>none perform>perform-done "
         "perform>returning perform-done>returning perform-done>confirming "
-        "perform-done>left returning>none returning>returning "
+        "perform-done>left returning>none returning>returning returning>suspended "
         "confirming>none confirming>confirming left>none left>returning "
-        "left>confirming left>left";
+        "left>confirming left>left suspended>none suspended>returning";
     static const char *const dst_steps =
         "none>preparing preparing>none preparing>prepared prepared>none prepared>awaiting prepared>dead "
         "awaiting>none awaiting>finishing finishing>none finishing>resuming resuming>none dead>none";

@@ -641,6 +641,8 @@ migrate_in_owner_gone(MigrateIn *in)
     case VT_MIG_CLEANUP_LEAVE:
     case VT_MIG_CLEANUP_STOP_SOURCE:
     case VT_MIG_CLEANUP_ASK_QEMU:
+    case VT_MIG_CLEANUP_LOOK:
+    case VT_MIG_CLEANUP_WAIT:
     case VT_MIG_CLEANUP_COUNT:
         break;
     }

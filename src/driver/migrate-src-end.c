@@ -49,7 +49,7 @@ migrate_return_waits(VtMigrateOut *out, const GError *error)
     VtDoneFunc recovered = g_steal_pointer(&out->recovered);
 
     vt_log_id_info(
-        VT_MESSAGE_MIGRATION_RETURNED, vt_domain_name(out->domain),
+        VT_MESSAGE_MIGRATION_RETURNED_SUSPENDED, vt_domain_name(out->domain),
         "domain '%s' is here again after its migration was given up; it is suspended, and gets its "
         "primary back when it is resumed",
         vt_domain_name(out->domain));
@@ -267,7 +267,7 @@ migrate_recover_return(VtMigrateOut *out, VtDoneFunc done, gpointer user)
     gboolean decided = out->phase == VT_MIG_SRC_PERFORM_DONE || out->phase == VT_MIG_SRC_LEFT;
 
     if (decided)
-        vt_log_id_info(VT_MESSAGE_MIGRATION_RETURNED, vt_domain_name(out->domain),
+        vt_log_id_info(VT_MESSAGE_MIGRATION_RESUMED_HERE, vt_domain_name(out->domain),
                        "domain '%s' was sent to another host, but runs here: somebody resumed it here",
                        vt_domain_name(out->domain));
     else
