@@ -74,7 +74,7 @@ test_judge(void)
 typedef struct {
     char from; /* 'w' wire, 's' sibling, 'p' PF; 0: no more */
     gboolean self;
-    const char *before, *set, *up;
+    const char *before, *set, *up, *reset;
 } Seen;
 
 static const struct {
@@ -120,12 +120,23 @@ static const struct {
     /* The wire counts more, but what any sender loses forbids setting the MAC ahead. */
     { .name = "late-for-the-wire-early-inside",
       .seen = { { 'w', FALSE, "p", "p", "v" }, { 's', FALSE, "w", "-", "v" } },
+      .verdict = VT_PROBE_EARLY },
+    /* With the entry it says no more than that the VF goes before the PF. */
+    { .name = "late-for-the-wire-and-before-the-pf",
+      .seen = { { 'w', FALSE, "p", "p", "v" }, { 's', TRUE, "p", "-", "v" } },
       .verdict = VT_PROBE_LATE,
-      .late_filter = FALSE },
+      .late_filter = TRUE },
+    { .name = "early-after-a-reset",
+      .seen = { { 'w', FALSE, "p", "p", "v", .reset = "-" } },
+      .verdict = VT_PROBE_EARLY },
+    { .name = "late-also-after-a-reset",
+      .seen = { { 'w', FALSE, "p", "p", "v", .reset = "p" } },
+      .verdict = VT_PROBE_LATE,
+      .late_filter = TRUE },
     { .name = "the-wire-before-the-sibling",
       .seen = { { 's', TRUE, "p", "-", "v" }, { 'w', FALSE, "p", "p", "pv" } },
       .verdict = VT_PROBE_BOTH,
-      .late_filter = FALSE },
+      .late_filter = TRUE },
     /* QEMU's igb: what nobody has goes to other VFs, and not to the promiscuous PF. */
     { .name = "igb-emulated",
       .seen = { { 'w', FALSE, "s", "-", "v" },
@@ -166,6 +177,7 @@ fill(VtProbeResult *result, const Seen *seen, gsize n)
         put_cell(result, VT_PROBE_STAGE_BEFORE, &seen[i], seen[i].before);
         put_cell(result, VT_PROBE_STAGE_MAC_SET, &seen[i], seen[i].set);
         put_cell(result, VT_PROBE_STAGE_DRIVER_UP, &seen[i], seen[i].up);
+        put_cell(result, VT_PROBE_STAGE_RESET, &seen[i], seen[i].reset);
     }
 }
 

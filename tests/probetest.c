@@ -82,6 +82,7 @@ test_early(FakeNic *nic, gconstpointer unused)
     g_assert_cmpuint(CELL(BEFORE, 0, PF), ==, VT_PROBE_AT_WIRE);
     g_assert_cmpuint(CELL(MAC_SET, 0, WIRE), ==, 0);
     g_assert_cmpuint(CELL(MAC_SET, 1, WIRE), ==, 0);
+    g_assert_cmpuint(CELL(RESET, 0, WIRE), ==, 0);
     g_assert_cmpuint(CELL(DRIVER_UP, 0, WIRE), ==, VT_PROBE_AT_VF);
     g_assert_cmpuint(CELL(DRIVER_UP, 0, PF), ==, VT_PROBE_AT_VF);
     g_assert_cmpuint(CELL(DRIVER_GONE, 0, WIRE), ==, 0);

@@ -291,6 +291,7 @@ probe_host_check_wire(const VtProbeHostSpec *spec, VtProbeHost *out, GError **er
         return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("'%s' is down, or has no carrier."),
                             link.name);
     out->wire = link.index;
+    out->wire_mac = link.mac;
     return TRUE;
 }
 
@@ -483,22 +484,30 @@ probe_host_restore_mac(VtNetlink *netlink, int bridge, int pf, const VtMac *mac,
 {
     g_autoptr(GArray) entries = vt_fdb_list(netlink, bridge, pf, mac, vt_port_note_first(first));
 
-    for (guint i = 0; entries && i < entries->len; i++)
-        vt_fdb_delete(netlink, &g_array_index(entries, VtFdbEntry, i), vt_port_note_first(first));
+    for (guint i = 0; entries && i < entries->len; i++) {
+        const VtFdbEntry *entry = &g_array_index(entries, VtFdbEntry, i);
+
+        if (!bridge || !(entry->state & (NUD_PERMANENT | NUD_NOARP)))
+            vt_fdb_delete(netlink, entry, vt_port_note_first(first));
+    }
 }
 
 static void
-probe_host_restore_macs(VtNetlink *netlink, const VtLinkInfo *pf, JsonArray *macs, GError **first)
+probe_host_restore_macs(VtNetlink *netlink, const VtLinkInfo *pf, JsonNode *note, JsonArray *macs,
+                        GError **first)
 {
-    for (guint i = 0; i < json_array_get_length(macs); i++) {
-        VtMac mac;
+    VtMac mac;
 
+    for (guint i = 0; i < json_array_get_length(macs); i++) {
         if (!vt_mac_parse(vt_json_string_or(json_array_get_element(macs, i), "", ""), &mac))
             continue;
         probe_host_restore_mac(netlink, 0, pf->index, &mac, first);
         if (pf->is_bridge_port)
             probe_host_restore_mac(netlink, pf->master, pf->index, &mac, first);
     }
+    /* The cabled interface's address is its own; the bridge knows it behind the PF because of our frames. */
+    if (pf->is_bridge_port && vt_mac_parse(vt_json_string_or(note, "wire", ""), &mac))
+        probe_host_restore_mac(netlink, pf->master, pf->index, &mac, first);
 }
 
 gboolean
@@ -525,7 +534,7 @@ vt_probe_host_restore(JsonNode *note, const VtPciHost *host, VtNetlink *netlink,
             probe_host_restore_vf(host, netlink, link.index, &vf, &first);
     }
     if (link.index)
-        probe_host_restore_macs(netlink, &link, macs, &first);
+        probe_host_restore_macs(netlink, &link, note, macs, &first);
     if (!first)
         return TRUE;
     g_propagate_error(error, first);

@@ -37,6 +37,7 @@ typedef struct {
     char pf[16];
     int ifindex;
     int wire; /* number of the interface; 0: none */
+    VtMac wire_mac;
     VtPciBdf bdf;
     VtPciInfo info;        /* of the PF */
     char net_driver[32];   /* of its VFs */

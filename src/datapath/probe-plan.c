@@ -13,11 +13,14 @@
  *     they come no more:        the filter came with the driver                     -> late
  *     they still come:          everybody who has the address gets a copy           -> both
  *
- * So a witness is a sender and a receiver between whom frames pass before. Which there are depends on the NIC (does a
- * promiscuous PF get what VFs send?) and on what there is to try with. They are asked in the order of their
- * weight: frames from the wire are what a handover is about; the `self` entry changes the question a little, since a NIC that
- * copies to everybody shows "both" with it and may still filter early. Such a NIC's MAC is not set ahead: while the
- * guest is elsewhere the PF does not have the entry.
+ * A NIC may do differently with a VF that never had a driver since it was made (QEMU's igb does), or that was reset: the
+ * VF has had one, and is looked at before and after a reset, since a guest may find it either way.
+ *
+ * So a witness is a sender and those who get its frames before. Which there are depends on the NIC (does a promiscuous
+ * PF get what VFs send?) and on what there is to try with. What one of them says is early, is early. Else
+ * they are asked in the order of their weight: frames from the wire are what a handover is about; the `self` entry changes
+ * the question a little, since a NIC that copies to everybody shows "both" with it and may still filter early. Such a
+ * NIC's MAC is not set ahead: while the guest is elsewhere the PF does not have the entry.
  */
 #include "datapath/probe-plan.h"
 
@@ -25,8 +28,11 @@
 #include "util/i18n.h"
 
 static const char *const probe_plan_stage_names[] = {
-    [VT_PROBE_STAGE_BEFORE] = "before",         [VT_PROBE_STAGE_MAC_SET] = "mac-set",
-    [VT_PROBE_STAGE_DRIVER_UP] = "driver-up",   [VT_PROBE_STAGE_DRIVER_GONE] = "driver-gone",
+    [VT_PROBE_STAGE_BEFORE] = "before",
+    [VT_PROBE_STAGE_MAC_SET] = "mac-set",
+    [VT_PROBE_STAGE_RESET] = "reset",
+    [VT_PROBE_STAGE_DRIVER_UP] = "driver-up",
+    [VT_PROBE_STAGE_DRIVER_GONE] = "driver-gone",
     [VT_PROBE_STAGE_MAC_ZEROED] = "mac-zeroed",
 };
 VT_ENUM_TABLE(probe_plan_stage_names, VT_PROBE_STAGE_COUNT);
@@ -110,6 +116,7 @@ probe_plan_hear(const VtProbeResult *result, gsize row)
     gsize self = probe_plan_witnesses[row].self ? 1 : 0;
     const VtProbeCell *before = &result->cells[VT_PROBE_STAGE_BEFORE][self][from];
     const VtProbeCell *set = &result->cells[VT_PROBE_STAGE_MAC_SET][self][from];
+    const VtProbeCell *reset = &result->cells[VT_PROBE_STAGE_RESET][self][from];
     const VtProbeCell *up = &result->cells[VT_PROBE_STAGE_DRIVER_UP][self][from];
     guint went = before->at & probe_plan_witnesses[row].to;
 
@@ -118,7 +125,7 @@ probe_plan_hear(const VtProbeResult *result, gsize row)
     /* A VF that gets nothing in the end says nothing: there may be no filter at all. */
     if (!(up->at & VT_PROBE_AT_VF))
         return VT_PROBE_UNKNOWN;
-    if (went & ~set->at)
+    if ((went & ~set->at) || (reset->asked && (went & ~reset->at)))
         return VT_PROBE_EARLY;
     return up->at & went ? VT_PROBE_BOTH : VT_PROBE_LATE;
 }
@@ -147,20 +154,20 @@ VtProbeConclusion
 vt_probe_plan_conclude(const VtProbeResult *result)
 {
     VtProbeConclusion out = { .verdict = VT_PROBE_UNKNOWN, .copies = probe_plan_copies(result) };
-    gboolean taken = FALSE; /* away from where they went, by a MAC that nobody drives */
 
     for (gsize i = 0; i < G_N_ELEMENTS(probe_plan_witnesses); i++) {
         VtProbeVerdict verdict = probe_plan_hear(result, i);
+        gboolean early = verdict == VT_PROBE_EARLY && out.verdict != VT_PROBE_EARLY;
 
-        if (verdict == VT_PROBE_EARLY)
-            taken = TRUE;
-        if (verdict == VT_PROBE_UNKNOWN || out.verdict != VT_PROBE_UNKNOWN)
+        /* With the entry, early says no more than that the VF goes before the PF. */
+        if (verdict == VT_PROBE_UNKNOWN ||
+            (out.verdict != VT_PROBE_UNKNOWN && !(early && !probe_plan_witnesses[i].self)))
             continue;
         out.verdict = verdict;
         out.from = probe_plan_witnesses[i].from;
         out.self = probe_plan_witnesses[i].self;
     }
-    out.late_filter = !taken && (out.verdict == VT_PROBE_LATE || (out.verdict == VT_PROBE_BOTH && !out.self));
+    out.late_filter = out.verdict == VT_PROBE_LATE || (out.verdict == VT_PROBE_BOTH && !out.self);
     out.reason = probe_plan_reasons[out.verdict];
     if (out.verdict == VT_PROBE_UNKNOWN && !result->driver_up)
         out.reason = N_("the VF did not come up with its driver");

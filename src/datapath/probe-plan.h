@@ -10,8 +10,9 @@
 
 /** What the tested VF is like, in the order in which it is made so. */
 typedef enum {
-    VT_PROBE_STAGE_BEFORE,      /* it has another MAC, or none, and no driver */
+    VT_PROBE_STAGE_BEFORE,      /* it has another MAC, or none, and no driver; it had one earlier */
     VT_PROBE_STAGE_MAC_SET,     /* the MAC is set on the PF; no driver */
+    VT_PROBE_STAGE_RESET,       /* the VF was reset since, as VFIO does it */
     VT_PROBE_STAGE_DRIVER_UP,   /* a driver has the VF, and its interface is up */
     VT_PROBE_STAGE_DRIVER_GONE, /* the MAC is still set */
     VT_PROBE_STAGE_MAC_ZEROED,

@@ -12,6 +12,7 @@
 static const char *const probe_report_stages[] = {
     [VT_PROBE_STAGE_BEFORE] = N_("before"),
     [VT_PROBE_STAGE_MAC_SET] = N_("the VF's MAC is set, no driver"),
+    [VT_PROBE_STAGE_RESET] = N_("the VF was reset"),
     [VT_PROBE_STAGE_DRIVER_UP] = N_("the VF's driver is up"),
     [VT_PROBE_STAGE_DRIVER_GONE] = N_("its driver is gone, the MAC still set"),
     [VT_PROBE_STAGE_MAC_ZEROED] = N_("the MAC is zeroed"),
@@ -89,6 +90,8 @@ probe_report_who(GString *out, const VtProbeResult *result)
     probe_report_pad(out, _("from another VF"), 18);
     g_string_append_printf(out, "%s\n", _("from the PF"));
     for (gsize stage = 0; stage < VT_PROBE_STAGE_COUNT; stage++) {
+        if (stage == VT_PROBE_STAGE_RESET && !result->reset.asked)
+            continue;
         probe_report_who_row(out, _(probe_report_stages[stage]), result->cells[stage][0]);
         if (!result->no_self)
             probe_report_who_row(out, _("  with a `self` entry on the PF"), result->cells[stage][1]);

@@ -223,51 +223,6 @@ probe_ask_vf(Probe *probe, GError **error)
                                        probe_with_self(probe, &spec->behind, FALSE, error)));
 }
 
-typedef struct {
-    const VtProbeSpec *spec;
-    int ended; /* atomic */
-} ProbeReset;
-
-static gpointer
-probe_reset_thread(gpointer data)
-{
-    ProbeReset *reset = data;
-    const VtProbeNic *nic = &reset->spec->nic;
-    gboolean done = nic->funcs->reset(nic->state, reset->spec->vf, NULL);
-
-    g_atomic_int_set(&reset->ended, TRUE);
-    return GINT_TO_POINTER(done);
-}
-
-/* Setting the MAC again and again while the VF is in reset; it must stand there in the end. */
-static gboolean
-probe_ask_reset(Probe *probe, GError **error)
-{
-    const VtProbeSpec *spec = probe->spec;
-    const VtProbeNicFuncs *funcs = spec->nic.funcs;
-    VtProbeReset *out = &probe->result->reset;
-    ProbeReset reset = { .spec = spec };
-    gint64 begun = g_get_monotonic_time();
-    GThread *thread;
-    VtMac now;
-
-    if (!funcs->reset)
-        return TRUE;
-    thread = g_thread_new("probe-reset", probe_reset_thread, &reset);
-    do {
-        out->tries++;
-        if (!funcs->set_mac(spec->nic.state, spec->vf, &spec->guest, 1, NULL))
-            out->refused++;
-        g_usleep(PROBE_INTERVAL_US);
-    } while (!g_atomic_int_get(&reset.ended) && g_get_monotonic_time() - begun < PROBE_RESET_MS * 1000);
-    out->asked = GPOINTER_TO_INT(g_thread_join(thread)) != 0;
-    out->took_ms = (guint)((g_get_monotonic_time() - begun) / 1000);
-    if (!funcs->get_mac(spec->nic.state, spec->vf, &now, error))
-        return FALSE;
-    out->kept = vt_mac_equal(&now, &spec->guest);
-    return funcs->set_mac(spec->nic.state, spec->vf, &spec->guest, PROBE_TRIES, error);
-}
-
 /* ---- what the VFs are like ---- */
 
 static void
@@ -335,19 +290,67 @@ probe_undrive(Probe *probe, guint vf, int port, GError **error)
     return TRUE;
 }
 
+/* The tested VF has had a driver; one that never had any may be treated differently. */
 static gboolean
 probe_stage_before(Probe *probe, GError **error)
 {
     const VtProbeSpec *spec = probe->spec;
     VtLinkInfo link;
 
-    if (!probe_undrive(probe, spec->vf, PROBE_PORT_VF, error))
+    if (!probe_undrive(probe, spec->vf, PROBE_PORT_VF, error) ||
+        !probe_drive(probe, spec->vf, PROBE_PORT_VF, &link, error) ||
+        !probe_undrive(probe, spec->vf, PROBE_PORT_VF, error))
         return FALSE;
     if (spec->sibling < 0)
         return TRUE;
     return probe_undrive(probe, (guint)spec->sibling, PROBE_PORT_SIBLING, error) &&
            probe_set_mac(probe, (guint)spec->sibling, &spec->brother, error) &&
            probe_drive(probe, (guint)spec->sibling, PROBE_PORT_SIBLING, &link, error);
+}
+
+typedef struct {
+    const VtProbeSpec *spec;
+    int ended; /* atomic */
+} ProbeReset;
+
+static gpointer
+probe_reset_thread(gpointer data)
+{
+    ProbeReset *reset = data;
+    const VtProbeNic *nic = &reset->spec->nic;
+    gboolean done = nic->funcs->reset(nic->state, reset->spec->vf, NULL);
+
+    g_atomic_int_set(&reset->ended, TRUE);
+    return GINT_TO_POINTER(done);
+}
+
+/* Setting the MAC again and again while the VF is in reset; it must stand there in the end. */
+static gboolean
+probe_stage_reset(Probe *probe, GError **error)
+{
+    const VtProbeSpec *spec = probe->spec;
+    const VtProbeNicFuncs *funcs = spec->nic.funcs;
+    VtProbeReset *out = &probe->result->reset;
+    ProbeReset reset = { .spec = spec };
+    gint64 begun = g_get_monotonic_time();
+    GThread *thread;
+    VtMac now;
+
+    if (!funcs->reset)
+        return TRUE;
+    thread = g_thread_new("probe-reset", probe_reset_thread, &reset);
+    do {
+        out->tries++;
+        if (!funcs->set_mac(spec->nic.state, spec->vf, &spec->guest, 1, NULL))
+            out->refused++;
+        g_usleep(PROBE_INTERVAL_US);
+    } while (!g_atomic_int_get(&reset.ended) && g_get_monotonic_time() - begun < PROBE_RESET_MS * 1000);
+    out->asked = GPOINTER_TO_INT(g_thread_join(thread)) != 0;
+    out->took_ms = (guint)((g_get_monotonic_time() - begun) / 1000);
+    if (!funcs->get_mac(spec->nic.state, spec->vf, &now, error))
+        return FALSE;
+    out->kept = vt_mac_equal(&now, &spec->guest);
+    return probe_set_mac(probe, spec->vf, &spec->guest, error);
 }
 
 static gboolean
@@ -393,6 +396,7 @@ static const struct {
 } probe_stages[] = {
     [VT_PROBE_STAGE_BEFORE] = { N_("sending to a MAC that nobody has"), probe_stage_before },
     [VT_PROBE_STAGE_MAC_SET] = { N_("the VF gets the MAC"), probe_stage_mac_set },
+    [VT_PROBE_STAGE_RESET] = { N_("the VF is reset"), probe_stage_reset },
     [VT_PROBE_STAGE_DRIVER_UP] = { N_("a driver gets the VF"), probe_stage_driver_up },
     [VT_PROBE_STAGE_DRIVER_GONE] = { N_("the driver goes away"), probe_stage_driver_gone },
     [VT_PROBE_STAGE_MAC_ZEROED] = { N_("the MAC is taken away"), probe_stage_mac_zeroed },
@@ -405,12 +409,13 @@ probe_stage(Probe *probe, VtProbeStage stage, GError **error)
     probe_tell(probe, _(probe_stages[stage].tell));
     if (!probe_check_stopped(probe, error) || !probe_stages[stage].enter(probe, error))
         return FALSE;
-    if (stage == VT_PROBE_STAGE_MAC_ZEROED && probe->result->no_zero)
+    if ((stage == VT_PROBE_STAGE_MAC_ZEROED && probe->result->no_zero) ||
+        (stage == VT_PROBE_STAGE_RESET && !probe->result->reset.asked))
         return TRUE;
     if (!probe_ask_stage(probe, stage, error))
         return FALSE;
     if (stage == VT_PROBE_STAGE_MAC_SET)
-        return probe_ask_pf_as_guest(probe, VT_PROBE_ASK_PF_AS_GUEST, error) && probe_ask_reset(probe, error);
+        return probe_ask_pf_as_guest(probe, VT_PROBE_ASK_PF_AS_GUEST, error);
     if (stage == VT_PROBE_STAGE_DRIVER_UP)
         return probe_ask_pf_as_guest(probe, VT_PROBE_ASK_PF_AS_GUEST_UP, error) && probe_ask_vf(probe, error);
     return TRUE;
