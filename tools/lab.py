@@ -160,6 +160,7 @@ class Host:
         self.uri = 'qemu+unix:///system?socket=' + self.socket
         self.daemon = None
         self.settings = {}
+        self.environment = {}
 
     # --- the machine
     def make(self):
@@ -197,7 +198,7 @@ class Host:
 
     def start_daemon(self, wait=True, env=None):
         self.write_config()
-        environment = dict(os.environ, LSAN_OPTIONS='report_objects=0', **(env or {}))
+        environment = dict(os.environ, LSAN_OPTIONS='report_objects=0', **self.environment, **(env or {}))
         environment['ASAN_OPTIONS'] = 'detect_leaks=1:abort_on_error=0:log_path=' + self.root + '/sanitizer'
         environment['UBSAN_OPTIONS'] = 'print_stacktrace=1:halt_on_error=1:log_path=' + self.root + '/sanitizer'
         with open(os.path.join(self.root, 'daemon.log'), 'a') as log:

@@ -2,6 +2,7 @@
 #include "cli/cmd.h"
 
 #include <json-glib/json-glib.h>
+#include <string.h>
 #include "cli/client.h"
 #include "rpc/proto-team.h"
 #include "util/i18n.h"
@@ -54,7 +55,7 @@ cmd_team_show(const VtProtoTeam *team)
     cmd_team_line(_("negotiated"), team->standby);
     cmd_team_line(_("orchestration"), team->orchestration);
     cmd_team_line(_("host"), host);
-    cmd_team_line(_("no back end"), team->why);
+    cmd_team_line(strcmp(team->backend, "none") == 0 ? _("no back end") : _("because"), team->why);
     cmd_team_line(_("last error"), team->error);
 }
 

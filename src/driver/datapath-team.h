@@ -32,7 +32,7 @@ struct _VtDatapathTeam {
     char *domain; /* its name, for messages */
     char *team;
     char *transient;
-    char *why; /* no back end: the reason; set by the owner */
+    char *why; /* this back end, or none; set by the owner */
     char *error;
     VtHandover handover;
     VtBackend backend;   /* funcs NULL: none; set by the owner before the first event */

@@ -87,6 +87,7 @@ datapath_to_text(const Datapath *datapath)
         json_object_set_string_member(object, "backend", team->backend.funcs->name);
         json_object_set_string_member(object, "state", vt_handover_state_name(team->handover.state));
         json_object_set_boolean_member(object, "negotiated", team->negotiated);
+        json_object_set_string_member(object, "why", team->why ? team->why : "");
         json_object_set_object_member(object, "note", json_object_ref(team->note));
         json_array_add_object_element(teams, object);
     }
@@ -463,6 +464,7 @@ datapath_load_team(Datapath *datapath, JsonNode *node, GError **error)
     team->backend = backend;
     vt_datapath_team_keep_note(team);
     team->negotiated = vt_json_bool_or(node, "negotiated", FALSE);
+    team->why = g_strdup(vt_json_string_or(node, "why", NULL));
     vt_handover_resume(&team->handover, was, g_get_monotonic_time() / 1000);
     /* Where exactly the former daemon was interrupted is not known: everything is applied again. */
     team->in_force = VT_FEED_COUNT;

@@ -72,7 +72,7 @@ typedef struct {
     const char *team;      /* alias of the persistent leg */
     const char *transient; /* alias of the other */
     const char *backend;   /* "bridge", ..., or "none" */
-    const char *why;       /* (nullable) why there is no back end */
+    const char *why;       /* (nullable) why this back end, or why there is none */
     VtHandoverState state;
     VtFeed feed;       /* in force */
     const char *error; /* (nullable) what the last change of the host said */
