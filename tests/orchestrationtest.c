@@ -39,8 +39,14 @@ test_choice(void)
     const struct {
         const char *policy, *transient;
         gboolean failover, pair, vfio_pair;
-        VtOrchestration fallback, expected;
+        VtOrchestration fallback, expected, prefers;
     } rows[] = {
+        { EMULATED_IS "/>", EMULATED, TRUE, TRUE, TRUE, VT_ORCHESTRATION_AUTO, VT_ORCHESTRATION_MANAGEMENT,
+          VT_ORCHESTRATION_MANAGEMENT },
+        { EMULATED_IS " orchestration='auto'/>", EMULATED, TRUE, TRUE, TRUE, VT_ORCHESTRATION_QEMU,
+          VT_ORCHESTRATION_MANAGEMENT, VT_ORCHESTRATION_MANAGEMENT },
+        { EMULATED_IS " orchestration='qemu'/>", EMULATED, TRUE, TRUE, TRUE, VT_ORCHESTRATION_QEMU,
+          VT_ORCHESTRATION_QEMU, VT_ORCHESTRATION_MANAGEMENT },
         { EMULATED_IS "/>", EMULATED, TRUE, TRUE, TRUE, VT_ORCHESTRATION_QEMU, VT_ORCHESTRATION_QEMU },
         { EMULATED_IS "/>", EMULATED, TRUE, TRUE, TRUE, VT_ORCHESTRATION_MANAGEMENT,
           VT_ORCHESTRATION_MANAGEMENT },
@@ -61,13 +67,14 @@ test_choice(void)
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(VtDomainDef) def = def_with(rows[i].policy, rows[i].transient);
         g_autoptr(GPtrArray) teams = vt_teaming_teams(def);
+        const VtOrchestrationDefaults defaults = { rows[i].fallback, rows[i].prefers };
         VtQemuCaps caps = { 0 };
 
         caps.caps[VT_QEMU_CAP_VIRTIO_NET_FAILOVER] = rows[i].failover;
         caps.caps[VT_QEMU_CAP_NET_FAILOVER_PAIR] = rows[i].pair;
         caps.caps[VT_QEMU_CAP_VFIO_FAILOVER_PAIR] = rows[i].vfio_pair;
         g_assert_cmpuint(teams->len, ==, 1);
-        g_assert_cmpint(vt_orchestration_choose(g_ptr_array_index(teams, 0), &caps, rows[i].fallback), ==,
+        g_assert_cmpint(vt_orchestration_choose(g_ptr_array_index(teams, 0), &caps, &defaults), ==,
                         rows[i].expected);
     }
 }
@@ -79,7 +86,14 @@ test_pin(void)
         const char *policy, *transient;
         VtOrchestration fallback;
         const char *expected; /* NULL: unchanged */
+        gboolean failover;    /* QEMU has it */
     } rows[] = {
+        { EMULATED_IS "/>", EMULATED, VT_ORCHESTRATION_AUTO,
+          "persistent=\"ua-net\" emulated=\"yes\" orchestration=\"auto\"", TRUE },
+        { EMULATED_IS "/>", EMULATED, VT_ORCHESTRATION_AUTO,
+          "persistent=\"ua-net\" emulated=\"yes\" orchestration=\"management\"", FALSE },
+        { EMULATED_IS " orchestration='auto'/>", EMULATED, VT_ORCHESTRATION_QEMU, NULL, TRUE },
+        { EMULATED_IS " orchestration='qemu'/>", EMULATED, VT_ORCHESTRATION_AUTO, NULL, TRUE },
         { EMULATED_IS "/>", EMULATED, VT_ORCHESTRATION_QEMU, NULL },
         { EMULATED_IS " orchestration='management'/>", EMULATED, VT_ORCHESTRATION_QEMU, NULL },
         { EMULATED_IS " unplug-timeout='7' unplug-retries='2' on-timeout='wait'/>", EMULATED,
@@ -94,9 +108,12 @@ test_pin(void)
         g_autofree char *before = g_strdup(def->metadata);
         g_autofree char *plain = NULL;
         g_autoptr(GError) error = NULL;
-        const VtQemuCaps caps = { 0 };
+        const VtOrchestrationDefaults defaults = { .orchestration = rows[i].fallback };
+        VtQemuCaps caps = { 0 };
 
-        g_assert_true(vt_orchestration_pin(def, &caps, rows[i].fallback, &error));
+        caps.caps[VT_QEMU_CAP_VIRTIO_NET_FAILOVER] = caps.caps[VT_QEMU_CAP_NET_FAILOVER_PAIR] =
+            rows[i].failover;
+        g_assert_true(vt_orchestration_pin(def, &caps, &defaults, &error));
         g_assert_no_error(error);
         if (!rows[i].expected) {
             g_assert_cmpstr(def->metadata, ==, before);
@@ -107,6 +124,25 @@ test_pin(void)
             g_error("%s is not in %s", rows[i].expected, plain);
         g_assert_cmpuint(def->team_policies->len, ==, 1);
     }
+}
+
+static void
+test_write(void)
+{
+    g_autoptr(VtDomainDef) def = def_with(EMULATED_IS " orchestration='auto' unplug-timeout='9'/>", EMULATED);
+    g_autoptr(VtDomainDef) bare = def_with("", HOST);
+    g_autoptr(GError) error = NULL;
+    const VtTeamPolicy *policy;
+
+    g_assert_true(vt_orchestration_write(def, "ua-net", VT_ORCHESTRATION_MANAGEMENT, &error));
+    g_assert_no_error(error);
+    policy = g_ptr_array_index(def->team_policies, 0);
+    g_assert_cmpint(policy->orchestration, ==, VT_ORCHESTRATION_MANAGEMENT);
+    g_assert_cmpuint(policy->unplug_timeout_ms, ==, 9000);
+    g_assert_true(policy->emulated);
+    g_assert_true(vt_orchestration_write(bare, "ua-net", VT_ORCHESTRATION_MANAGEMENT, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(bare->team_policies->len, ==, 1);
 }
 
 /* A destination's QEMU has the netdev of a primary that comes later, and not the device. */
@@ -156,7 +192,8 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/qemu/orchestration/choice", test_choice);
-    g_test_add_func("/qemu/orchestration/pin-writes-down-management", test_pin);
+    g_test_add_func("/qemu/orchestration/pin-writes-down-who", test_pin);
+    g_test_add_func("/qemu/orchestration/write-changes-hands", test_write);
     g_test_add_func("/qemu/orchestration/argv-without-managed-primaries", test_argv_without_managed);
     return g_test_run();
 }

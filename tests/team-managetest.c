@@ -8,6 +8,7 @@
 #include <string.h>
 #include "driver/device-live.h"
 #include "driver/lifecycle.h"
+#include "driver/team-legs.h"
 #include "lib/fake-guest.h"
 
 #define UUID_A "11111111-2222-3333-4444-000000000001"
@@ -226,7 +227,7 @@ test_qemu_dies_meanwhile(void)
 static void
 test_each_step_fails(void)
 {
-    const VtSeqTable *unplug = vt_team_manage_unplug_table(), *replug = vt_team_manage_replug_table();
+    const VtSeqTable *unplug = vt_team_legs_unplug_table(), *replug = vt_team_legs_replug_table();
 
     for (gsize i = 0; i < unplug->n_steps; i++) {
         ManageTest test;

@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here/../build/guest}
 say() { printf 'guest-image: %s\n' "$*"; }
 die() { printf 'guest-image: %s\n' "$*" >&2; exit 1; }
-modules='failover net_failover virtio_pci virtio_net virtio_rng virtio_console virtio_balloon virtio_blk vmxnet3 e1000e igbvf button evdev'
+modules='failover net_failover virtio_pci virtio_net virtio_rng virtio_console virtio_balloon virtio_blk vmxnet3 e1000e igbvf bonding button evdev'
 
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
@@ -87,6 +87,22 @@ for module in $modules; do
       echo "$module $name" >> "$root/modules/order"
     done
 done
+# A virtio_net as it was before STANDBY, and as other systems have it: the feature is taken out of the driver's tables.
+python3 - "$root/modules/virtio_net.ko" "$root/modules/virtio_net_plain.ko" <<'P' || die "virtio_net of kernel $version lists its features in another way"
+import struct, sys
+speed_duplex, standby = struct.pack('<I', 63), struct.pack('<I', 62)
+data = open(sys.argv[1], 'rb').read()
+if speed_duplex + standby not in data:
+    sys.exit(1)
+# Its signature is not true any more: none is accepted, a wrong one is not.
+magic = b'~Module signature appended~\n'
+if data.endswith(magic):
+    end = len(data) - len(magic)
+    data = data[:end - 12 - struct.unpack('>I', data[end - 4:end])[0]]
+open(sys.argv[2], 'wb').write(data.replace(speed_duplex + standby, speed_duplex + speed_duplex))
+P
+plain=$(sed -n 's/^virtio_net \(.*\)/virtio_net_plain \1/p' "$root/modules/order" | sed 's/ virtio_net$/ virtio_net_plain/')
+echo "$plain" >> "$root/modules/order"
 [ -s "$root/modules/net_failover.ko" ] || die "kernel $version has no net_failover module"
 (cd "$root" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) > "$out/initrd.cpio.new"
 mv "$out/initrd.cpio.new" "$out/initrd.cpio"

@@ -46,6 +46,11 @@ static const char *const config_orchestrations[] = {
     [VT_ORCHESTRATION_MANAGEMENT] = "management",
 };
 
+static const char *const config_auto_prefers[] = {
+    [VT_ORCHESTRATION_QEMU] = "qemu",
+    [VT_ORCHESTRATION_MANAGEMENT] = "management",
+};
+
 static const char *const config_on_timeouts[] = {
     [VT_TEAM_ON_TIMEOUT_ABORT] = "abort",
     [VT_TEAM_ON_TIMEOUT_WAIT] = "wait",
@@ -75,6 +80,7 @@ static const ConfigKey config_keys[] = {
     { CONFIG_KEY(CONFIG_NUMBER, migration_port_min), .min = 1, .max = 65535 },
     { CONFIG_KEY(CONFIG_NUMBER, migration_port_max), .min = 1, .max = 65535 },
     { CONFIG_KEY(CONFIG_CHOICE, team_orchestration), CONFIG_CHOICES(config_orchestrations) },
+    { CONFIG_KEY(CONFIG_CHOICE, team_auto_prefers), CONFIG_CHOICES(config_auto_prefers) },
     { CONFIG_KEY(CONFIG_NUMBER, team_unplug_timeout_ms), .min = 100, .max = 3600000 },
     { CONFIG_KEY(CONFIG_NUMBER, team_unplug_retries), .max = 100 },
     { CONFIG_KEY(CONFIG_CHOICE, team_on_timeout), CONFIG_CHOICES(config_on_timeouts) },
@@ -99,7 +105,8 @@ vt_config_new(void)
     config->migration_address = g_strdup("0.0.0.0");
     config->migration_port_min = 49152;
     config->migration_port_max = 49215;
-    config->team_orchestration = VT_ORCHESTRATION_QEMU;
+    config->team_orchestration = VT_ORCHESTRATION_AUTO;
+    config->team_auto_prefers = VT_ORCHESTRATION_QEMU;
     config->team_unplug_timeout_ms = 30000;
     config->team_on_timeout = VT_TEAM_ON_TIMEOUT_ABORT;
     return config;
@@ -353,6 +360,7 @@ vt_config_to_driver(const VtConfig *config, const char *root, gboolean session, 
     driver->migration_port_min = config->migration_port_min;
     driver->migration_port_max = config->migration_port_max;
     driver->orchestration = (VtOrchestration)config->team_orchestration;
+    driver->auto_prefers = (VtOrchestration)config->team_auto_prefers;
     driver->unplug_timeout_ms = config->team_unplug_timeout_ms;
     driver->unplug_retries = config->team_unplug_retries;
     driver->on_timeout = (VtTeamOnTimeout)config->team_on_timeout;

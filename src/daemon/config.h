@@ -25,6 +25,7 @@ typedef struct {
     char *migration_address, *migration_host;
     guint migration_port_min, migration_port_max;
     guint team_orchestration; /* VtOrchestration */
+    guint team_auto_prefers;  /* likewise, without AUTO */
     guint team_unplug_timeout_ms, team_unplug_retries;
     guint team_on_timeout; /* VtTeamOnTimeout */
     char *default_emulator;

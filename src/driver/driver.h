@@ -30,6 +30,7 @@ typedef struct {
     char *migration_host;    /* (nullable) what it tells the source to connect to; default: hostname */
     guint migration_port_min, migration_port_max;
     VtOrchestration orchestration; /* default for teams */
+    VtOrchestration auto_prefers;  /* where 'auto' may choose */
     guint unplug_timeout_ms;       /* default 30000 */
     guint unplug_retries;
     VtTeamOnTimeout on_timeout;

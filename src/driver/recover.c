@@ -39,6 +39,7 @@
 #include "driver/store.h"
 #include "driver/team-manage.h"
 #include "driver/team-state.h"
+#include "driver/team-watch.h"
 #include "driver/vf-give.h"
 #include "util/json.h"
 #include "util/log.h"
@@ -87,8 +88,10 @@ recover_done(Recovery *recovery)
     g_autoptr(VtDomain) domain = vt_domain_ref(recovery->domain);
 
     vt_domain_remove_qmp_listener(domain, &recover_listener, recovery);
-    if (domain->live && domain->process && domain->state == VT_DOMAIN_RUNNING)
+    if (domain->live && domain->process && !domain->qemu_gone) {
+        vt_team_watch_open(domain);
         vt_team_manage_replug(domain, NULL, NULL);
+    }
     if (vt_vf_give_is_due(domain, NULL))
         vt_vf_give_watch(recovery->driver);
     if (recovery->has_job)

@@ -6,7 +6,7 @@
  * guest runs.
  *
  * A team's primary comes back by itself: the state says that the guest has negotiated STANDBY, and QEMU plugs the
- * primary while it loads.
+ * primary while it loads. One that the driver conducts is plugged as soon as the guest runs.
  */
 #define VT_LOG_DOMAIN "virtteam-driver-restore"
 
@@ -22,6 +22,7 @@
 #include "driver/save-file.h"
 #include "driver/save.h"
 #include "driver/stop.h"
+#include "driver/team-manage.h"
 #include "qemu/prepare.h"
 #include "util/fd.h"
 #include "util/i18n.h"
@@ -121,6 +122,7 @@ restore_start_qemu(VtSeq *seq, gpointer data, GError **error)
     VtStartParams params = run->start;
 
     params.incoming = "defer";
+    params.migrated = TRUE; /* the driver's primaries had left before the guest was saved */
     vt_start_run(&params, vt_seq_act_done, restore_act(run));
     return VT_STEP_WAIT;
 }
@@ -369,6 +371,8 @@ restore_ended(VtSeq *seq, gpointer data, const GError *error)
         vt_domain_end_run(domain, VT_SHUTOFF_FAILED);
         vt_domain_list_prune(run->start.driver, domain);
     }
+    if (!error)
+        vt_team_manage_replug(domain, NULL, NULL);
     restore_end(run, error);
 }
 

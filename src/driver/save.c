@@ -4,9 +4,10 @@
  * head is made complete, and only then the guest is ended. So at every moment either the guest is there, or a
  * complete file is.
  *
- * qemu/mig-src does what is the same as in a migration to another host: a team's primary is ejected while the
- * CPUs run, within the team's time limit; then they are stopped, so that memory is written once; any failure has
- * the guest running again with its primary. A guest that stands still cannot eject anything, and is refused.
+ * qemu/mig-src does what is the same as in a migration to another host: a primary that QEMU conducts is ejected while
+ * the CPUs run, within the team's time limit; then they are stopped, so that memory is written once; any failure has
+ * the guest running again with its primary. Those that the driver conducts leave in a step before that: the image never
+ * has a primary, and a restore gives each back. A guest that stands still cannot eject anything, and is refused.
  *
  * The journal (kind "save", key "path") is open from before the file is made until the guest has ended. A
  * successor that finds it looks at the file: complete, and the guest is ended; not complete, and the guest
@@ -63,7 +64,9 @@ typedef struct {
     VtFd fd;
     VtMigSrc *src;
     VtSeqAct *src_call; /* what @src is to end; it tells nobody when it is freed */
-    GArray *teams;      /* of VtMigSrcTeam */
+    GArray *teams;      /* of VtMigSrcTeam, of QEMU's */
+    GArray *ours;       /* likewise, of the driver's */
+    VtSeqAct *unplug;   /* what driver/team-manage is to end */
     VtSeq *seq;         /* NULL: over */
     VtDoneFunc done;
     gpointer user;
@@ -89,6 +92,7 @@ save_run_unref(gpointer data)
     vt_mig_src_free(run->src);
     vt_fd_close(run->fd);
     g_array_unref(run->teams);
+    g_array_unref(run->ours);
     vt_domain_unref(run->domain);
     g_free(run->path);
     g_free(run->xml);
@@ -117,36 +121,30 @@ save_replied_any(gpointer user, JsonNode *result, const GError *error)
 
 /* ---- teams ---- */
 
+/* The most patient policy of QEMU's teams counts, since QEMU waits for all of them together; 0: no limit. */
 static guint
 save_unplug_timeout(const SaveRun *run, guint *retries)
 {
-    const VtDriverConfig *config = run->driver->config;
     g_autoptr(GPtrArray) teams = vt_teaming_teams(run->domain->live);
-    guint longest = config->unplug_timeout_ms;
+    guint longest_ms = 0;
+    gboolean waits = FALSE;
 
-    *retries = config->unplug_retries;
+    *retries = 0;
     for (guint i = 0; i < teams->len; i++) {
-        const VtTeamPolicy *policy = ((const VtTeam *)g_ptr_array_index(teams, i))->policy;
-        VtTeamOnTimeout on_timeout = policy ? policy->on_timeout : VT_TEAM_ON_TIMEOUT_DEFAULT;
+        const VtTeam *team = g_ptr_array_index(teams, i);
+        guint timeout_ms, again;
 
-        if (on_timeout == VT_TEAM_ON_TIMEOUT_DEFAULT)
-            on_timeout = config->on_timeout;
-        if (on_timeout == VT_TEAM_ON_TIMEOUT_WAIT)
-            return 0;
-        if (policy && policy->unplug_timeout_ms > longest)
-            longest = policy->unplug_timeout_ms;
-        if (policy && teams->len == 1 && policy->unplug_timeout_ms)
-            longest = policy->unplug_timeout_ms;
-        if (policy && policy->unplug_retries >= 0)
-            *retries = (guint)policy->unplug_retries;
+        if (vt_team_manage_is(team))
+            continue;
+        waits |= vt_team_manage_limits(run->driver->config, team->policy, &timeout_ms, &again);
+        longest_ms = MAX(longest_ms, timeout_ms);
+        *retries = MAX(*retries, again);
     }
-    return longest;
+    return waits ? 0 : longest_ms;
 }
 
-/* What QEMU unplugs by itself. A primary that the driver conducts is an ordinary device: an emulated one is saved
- * as it is, a host's function cannot be. */
-static gboolean
-save_list_teams(SaveRun *run, GError **error)
+static void
+save_list_teams(SaveRun *run)
 {
     const VtDomainDef *def = run->domain->live;
     g_autoptr(GPtrArray) teams = vt_teaming_teams(def);
@@ -156,39 +154,35 @@ save_list_teams(SaveRun *run, GError **error)
         const VtDeviceInfo *info = team->transient_net       ? &team->transient_net->info
                                    : team->transient_hostdev ? &team->transient_hostdev->info
                                                              : NULL;
-        gboolean host =
-            team->transient_hostdev || (team->transient_net && team->transient_net->type == VT_NET_HOSTDEV);
         VtMigSrcTeam entry = { 0 };
+        GArray *into;
 
         if (!info || !info->alias)
             continue;
-        if (vt_team_manage_is(team)) {
-            if (vt_team_manage_is_away(run->domain, info->alias))
-                return vt_error_set(
-                    error, VT_ERROR_OPERATION_INVALID,
-                    _("domain '%s' cannot be saved just now: its primary '%s' (team '%s') is out of the guest "
-                      "and is being plugged in again; try it again later"),
-                    run->domain->name, info->alias, team->persistent->info.alias);
-            if (host)
-                return vt_error_set(
-                    error, VT_ERROR_OPERATION_INVALID,
-                    _("domain '%s' cannot be saved while '%s' of team '%s', which is unplugged by "
-                      "the driver, is in the guest: detach it first (virsh detach-device-alias %s "
-                      "%s --live)"),
-                    run->domain->name, info->alias, team->persistent->info.alias, run->domain->name,
-                    info->alias);
-            continue;
-        }
         entry.persistent = g_strdup(team->persistent->info.alias);
         entry.transient = g_strdup(info->alias);
         entry.device = team->transient_hostdev ? vt_argv_hostdev_device(def, team->transient_hostdev)
                                                : vt_argv_net_device(def, team->transient_net);
-        g_array_append_val(run->teams, entry);
+        into = vt_team_manage_is(team) ? run->ours : run->teams;
+        g_array_append_val(into, entry);
     }
-    return TRUE;
 }
 
 /* ---- steps ---- */
+
+/* The primary among @teams that QEMU has; NULL: none. */
+static const VtMigSrcTeam *
+save_find_plugged(const GArray *teams, JsonArray *devices)
+{
+    for (guint i = 0; i < json_array_get_length(devices); i++) {
+        const char *name = vt_json_string_or(json_array_get_element(devices, i), "name", "");
+
+        for (guint t = 0; t < teams->len; t++)
+            if (g_str_equal(name, g_array_index(teams, VtMigSrcTeam, t).transient))
+                return &g_array_index(teams, VtMigSrcTeam, t);
+    }
+    return NULL;
+}
 
 /* What stands still cannot eject: is a primary in the guest? */
 static void
@@ -197,23 +191,17 @@ save_got_devices(gpointer user, JsonNode *result, const GError *error)
     VtSeqAct *act = user;
     SaveRun *run = vt_seq_act_data(act);
     JsonArray *array = result && JSON_NODE_HOLDS_ARRAY(result) ? json_node_get_array(result) : NULL;
+    const VtMigSrcTeam *team = array ? save_find_plugged(run->teams, array) : NULL;
     g_autoptr(GError) refusal = error ? g_error_copy(error) : NULL;
 
-    for (guint i = 0; array && !refusal && i < json_array_get_length(array); i++) {
-        const char *name = vt_json_string_or(json_array_get_element(array, i), "name", "");
-
-        for (guint t = 0; t < run->teams->len && !refusal; t++) {
-            const VtMigSrcTeam *team = &g_array_index(run->teams, VtMigSrcTeam, t);
-
-            if (g_str_equal(name, team->transient))
-                vt_error_set(
-                    &refusal, VT_ERROR_OPERATION_INVALID,
-                    _("domain '%s' is paused and cannot let go of its primary network device '%s' (team "
-                      "'%s'): resume it first (virsh resume %s), then save it; with --paused it is "
-                      "restored as a paused guest"),
-                    run->domain->name, team->transient, team->persistent, run->domain->name);
-        }
-    }
+    if (array && !team)
+        team = save_find_plugged(run->ours, array);
+    if (team)
+        vt_error_set(&refusal, VT_ERROR_OPERATION_INVALID,
+                     _("domain '%s' is paused and cannot let go of its primary network device '%s' (team "
+                       "'%s'): resume it first (virsh resume %s), then save it; with --paused it is "
+                       "restored as a paused guest"),
+                     run->domain->name, team->transient, team->persistent, run->domain->name);
     vt_seq_act_done(act, refusal);
 }
 
@@ -232,9 +220,8 @@ save_check(VtSeq *seq, gpointer data, GError **error)
         return VT_STEP_FAILED;
     }
     run->ran = state == VT_DOMAIN_RUNNING;
-    if (!save_list_teams(run, error))
-        return VT_STEP_FAILED;
-    if (run->ran || run->teams->len == 0)
+    save_list_teams(run);
+    if (run->ran || run->teams->len + run->ours->len == 0)
         return VT_STEP_DONE;
     vt_qmp_client_callv(qmp, "qom-list", SAVE_QMP_MS, save_got_devices, save_act(run), "path", "s",
                         "/machine/peripheral", NULL);
@@ -339,6 +326,34 @@ save_pass_fd_undo(VtSeq *seq, gpointer data, GError **error)
     vt_qmp_client_callv(qmp, "closefd", SAVE_QMP_MS, save_replied_any, save_act(run), "fdname", "s",
                         SAVE_FD_NAME, NULL);
     return VT_STEP_WAIT;
+}
+
+static void
+save_unplugged(gpointer user, const GError *error)
+{
+    ((SaveRun *)vt_seq_act_data(user))->unplug = NULL;
+    vt_seq_act_done(user, error);
+}
+
+static VtStepResult
+save_eject(VtSeq *seq, gpointer data, GError **error)
+{
+    SaveRun *run = data;
+
+    if (!run->ran || run->ours->len == 0)
+        return VT_STEP_DONE;
+    vt_migrate_job_phase(run->domain, "unplug");
+    run->unplug = save_act(run);
+    vt_team_manage_unplug(run->domain, save_unplugged, run->unplug);
+    return VT_STEP_WAIT;
+}
+
+/* What cannot be plugged at once is tried again; the save does not wait for that. */
+static VtStepResult
+save_eject_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    vt_team_manage_replug(((SaveRun *)data)->domain, NULL, NULL);
+    return VT_STEP_DONE;
 }
 
 static VtQmpClient *
@@ -492,8 +507,12 @@ static const VtStep save_steps[] = {
       .undo = save_pass_fd_undo,
       .timeout_ms = SAVE_QMP_MS + 1000,
       .undo_timeout_ms = SAVE_QMP_MS + 1000 },
+    { .name = "eject",
+      .waits_for = "the primaries that the driver conducts are ejected ('team-unplug')",
+      .start = save_eject,
+      .undo = save_eject_undo },
     { .name = "write-guest",
-      .waits_for = "the primaries are ejected, and the guest is in the file",
+      .waits_for = "the primaries that QEMU conducts are ejected, and the guest is in the file",
       .start = save_write_guest,
       .undo = save_write_guest_undo,
       .undo_timeout_ms = SAVE_RETURN_MS },
@@ -550,7 +569,9 @@ save_abort(gpointer user, guint flags)
                                 _("operation aborted: the save of domain '%s' was cancelled by a client"),
                                 run->domain->name);
 
-    if (run->src && g_strcmp0(vt_seq_current(run->seq), "write-guest") == 0)
+    if (run->unplug)
+        vt_team_manage_cancel(run->domain, error);
+    else if (run->src && g_strcmp0(vt_seq_current(run->seq), "write-guest") == 0)
         vt_mig_src_cancel(run->src, error);
     else
         vt_seq_cancel(run->seq, error);
@@ -648,7 +669,9 @@ vt_save_run(const VtSaveParams *params, VtDoneFunc done, gpointer user)
     run->flags = params->flags;
     run->fd = -1;
     run->teams = g_array_new(FALSE, TRUE, sizeof(VtMigSrcTeam));
+    run->ours = g_array_new(FALSE, TRUE, sizeof(VtMigSrcTeam));
     g_array_set_clear_func(run->teams, save_team_clear);
+    g_array_set_clear_func(run->ours, save_team_clear);
     run->done = done;
     run->user = user;
     vt_job_begin(run->domain, VT_JOB_SAVE, SAVE_JOB_MS, save_has_job, run);
@@ -662,6 +685,8 @@ vt_save_abandon(VtDomain *domain)
     if (!run)
         return;
     vt_seq_free(g_steal_pointer(&run->seq));
+    vt_team_manage_abandon(domain);
+    g_clear_pointer(&run->unplug, vt_seq_act_free);
     g_clear_pointer(&run->src, vt_mig_src_free);
     g_clear_pointer(&run->src_call, vt_seq_act_free);
     vt_domain_set_data(domain, SAVE_KEY, NULL, NULL);

@@ -28,6 +28,7 @@
 #include "driver/stop.h"
 #include "driver/store.h"
 #include "driver/team-state.h"
+#include "driver/team-watch.h"
 #include "driver/vf-give.h"
 #include "driver/vf-take.h"
 #include "qemu/argv.h"
@@ -158,13 +159,14 @@ start_check_host(VtSeq *seq, gpointer data, GError **error)
 {
     StartRun *run = data;
     VtQemuCaps *caps = vt_driver_caps(run->driver, run->domain->live->emulator, error);
+    const VtOrchestrationDefaults defaults = { .orchestration = run->driver->config->orchestration,
+                                               .auto_prefers = run->driver->config->auto_prefers };
 
     if (!caps)
         return VT_STEP_FAILED;
     run->caps = vt_qemu_caps_ref(caps);
     /* One that arrives was pinned where it booted. */
-    if (!run->params.incoming &&
-        !vt_orchestration_pin(run->domain->live, caps, run->driver->config->orchestration, error))
+    if (!run->params.incoming && !vt_orchestration_pin(run->domain->live, caps, &defaults, error))
         return VT_STEP_FAILED;
     return start_result(vt_start_host_check(run->domain->live, caps, error));
 }
@@ -482,6 +484,7 @@ start_open_datapath(VtSeq *seq, gpointer data, GError **error)
     StartRun *run = data;
 
     vt_team_state_open(run->domain);
+    vt_team_watch_open(run->domain);
     vt_datapath_open(run->driver, run->domain, run->params.incoming != NULL, vt_seq_act_done, start_act(run));
     return VT_STEP_WAIT;
 }

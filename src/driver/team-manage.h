@@ -3,7 +3,8 @@
  * Teams whose primary the driver itself takes out of the guest and puts back (orchestration='management').
  *
  * The live definition keeps a primary all the while; what this module knows is whether QEMU has it. A primary that
- * is missing while the guest is to have it is plugged again, and tried again until it succeeds.
+ * is missing while the guest is to have it is plugged again, and tried again until it succeeds. It does the same for a
+ * primary that QEMU itself unplugs and plugs (orchestration='qemu'), and has lost.
  */
 #pragma once
 
@@ -50,7 +51,8 @@ gboolean vt_team_manage_cancel(VtDomain *domain, GError *error);
 /**
  * vt_team_manage_replug - the guest is here: give it the primaries that QEMU does not have
  * @domain: active
- * @done:   (nullable) told the end of the first attempt; after a failure more follow by themselves
+ * @done:   (nullable) told the end of the first attempt; after a failure more follow by themselves. At once while the
+ *          guest is paused: it gets them when it is resumed
  * @user:   for @done
  */
 void vt_team_manage_replug(VtDomain *domain, VtDoneFunc done, gpointer user);
@@ -64,12 +66,31 @@ void vt_team_manage_replug(VtDomain *domain, VtDoneFunc done, gpointer user);
  */
 gboolean vt_team_manage_gone(VtDomain *domain, const char *alias);
 
+/** The daemon goes away: what is under way stays as it is, and nobody is told. */
+void vt_team_manage_abandon(VtDomain *domain);
+
 /** A client detaches @alias: its going is for good. */
 void vt_team_manage_forget(VtDomain *domain, const char *alias);
 
 /** TRUE while a primary that @alias names is known to be out of the guest. */
 gboolean vt_team_manage_is_away(const VtDomain *domain, const char *alias);
 
-/** The tables, for docs and for tests that walk them. */
-const VtSeqTable *vt_team_manage_unplug_table(void);
-const VtSeqTable *vt_team_manage_replug_table(void);
+/**
+ * vt_team_manage_qemu_asks - QEMU has asked the guest to let go of a primary of its own
+ * @domain: active
+ * @alias:  of the primary
+ * @asks:   FALSE: the guest has let go, as QEMU wanted
+ *
+ * One that lets go after the migration was given up takes the device away for good, as QEMU sees it: it is plugged
+ * again then.
+ */
+void vt_team_manage_qemu_asks(VtDomain *domain, const char *alias, gboolean asks);
+
+/**
+ * vt_team_manage_rescue - QEMU was to plug a primary of its own, and has not
+ * @domain: active
+ * @alias:  of the primary
+ *
+ * Return: TRUE: it is plugged now, and tried again until it succeeds; FALSE: that is being done already.
+ */
+gboolean vt_team_manage_rescue(VtDomain *domain, const char *alias);

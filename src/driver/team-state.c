@@ -93,6 +93,14 @@ vt_team_state_restore(VtDomain *domain, const char *text)
                        text);
 }
 
+VtQemuTeaming *
+vt_team_state_teaming(const VtDomain *domain)
+{
+    TeamState *state = team_state_of(domain);
+
+    return state ? state->teaming : NULL;
+}
+
 char *
 vt_team_state_text(const VtDomain *domain)
 {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "driver/domain-obj.h"
+#include "qemu/teaming.h"
 
 /* All strings are its own. */
 typedef struct {
@@ -33,6 +34,9 @@ void vt_team_state_close(VtDomain *domain);
 
 /** Take over what a former daemon knew, as vt_team_state_text() gave it; NULL or nonsense: begin anew. */
 void vt_team_state_restore(VtDomain *domain, const char *text);
+
+/** The guest's side alone; NULL when the guest does not run. (transfer none) */
+VtQemuTeaming *vt_team_state_teaming(const VtDomain *domain);
 
 /** For the status file; NULL when there are no teams. (transfer full) */
 char *vt_team_state_text(const VtDomain *domain);

@@ -232,8 +232,10 @@ teaming_update_one(VtQemuTeaming *teaming, const VtDomainDef *def, GPtrArray *pa
         team = teaming_team_new(persistent->info.alias);
         g_ptr_array_add(teaming->teams, team);
     }
-    if (g_strcmp0(team->transient, transient) == 0)
+    if (g_strcmp0(team->transient, transient) == 0) {
+        team->by_qemu = by_qemu; /* who conducts may change for one that QEMU has never plugged */
         return;
+    }
     g_free(team->transient);
     team->transient = g_strdup(transient);
     team->by_qemu = by_qemu;

@@ -7,11 +7,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "conf/teaming.h"
 #include "driver/domain-list.h"
 #include "driver/migrate.h"
 #include "driver/store.h"
 #include "qemu/argv-net.h"
 #include "qemu/argv.h"
+#include "qemu/argv-net.h"
 #include "qemu/prepare.h"
 #include "util/file.h"
 
@@ -422,16 +424,19 @@ vt_argv_to_text(char *const *argv)
     return g_strjoinv(" ", (char **)argv);
 }
 
+const char *
+vt_argv_net_pair_id(const VtDomainDef *def, const VtTeaming *teaming)
+{
+    const VtNetDef *persistent = vt_teaming_find_persistent(def, teaming->persistent);
+    const VtTeamPolicy *policy = persistent ? vt_teaming_policy(def, persistent) : NULL;
+
+    return policy && policy->orchestration == VT_ORCHESTRATION_MANAGEMENT ? NULL : teaming->persistent;
+}
+
 char *
 vt_argv_net_device(const VtDomainDef *def, const VtNetDef *net)
 {
     return g_strdup_printf("%s,id=%s", net->model, net->info.alias);
-}
-
-const char *
-vt_argv_net_pair_id(const VtDomainDef *def, const VtTeaming *teaming)
-{
-    return teaming->persistent;
 }
 
 char *
