@@ -4,6 +4,7 @@
 #include "conf/net.h"
 #include "datapath/bridge.h"
 #include "datapath/ovs.h"
+#include "datapath/probe-report.h"
 #include "datapath/sriov.h"
 #include "util/json.h"
 #include "util/link.h"
@@ -133,8 +134,21 @@ datapath_choose_vf(VtNetlink *netlink, const VtTeam *team, const char *standby, 
     return TRUE;
 }
 
+/* Whether the VF's MAC may be set ahead is what virtteam probe has found out about its PF. */
+static char *
+datapath_choose_when(const char *probes, const VtPciInfo *pf, VtSriovSpec *spec)
+{
+    g_autofree char *known = NULL;
+    VtPciBdf bdf;
+
+    if (!vt_pci_of_netdev(&vt_pci_host_system, pf->netdev, &bdf, NULL))
+        return g_strdup("at the handover");
+    spec->late_filter = vt_probe_report_late_filter(probes, &bdf, pf, &known);
+    return g_strdup_printf("%s (%s)", spec->late_filter ? "ahead" : "at the handover", known);
+}
+
 gboolean
-vt_datapath_choose(const VtTeam *team, VtBackend *backend, char **why)
+vt_datapath_choose(const VtTeam *team, const char *probes, VtBackend *backend, char **why)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(VtNetlink) netlink = vt_netlink_new(&error);
@@ -148,13 +162,17 @@ vt_datapath_choose(const VtTeam *team, VtBackend *backend, char **why)
     if (!standby)
         return FALSE;
     if (!team->transient_net || vt_teaming_net_is_host(team->transient_net)) {
+        g_autofree char *when = NULL;
         VtSriovSpec vf = { .vf = 0 };
         VtPciInfo pf;
 
         if (!datapath_choose_vf(netlink, team, standby, &vf, &pf, why))
             return FALSE;
-        *why = g_strdup_printf("the primary is VF %u of '%s', which is a port of the bridge that '%s' is on",
-                               vf.vf, pf.netdev, standby);
+        when = datapath_choose_when(probes, &pf, &vf);
+        *why = g_strdup_printf(
+            "the primary is VF %u of '%s', which is a port of the bridge that '%s' is on; it gets "
+            "its MAC %s",
+            vf.vf, pf.netdev, standby, when);
         *backend = vt_sriov_new(&vf, g_steal_pointer(&netlink));
         return TRUE;
     }

@@ -13,12 +13,13 @@
 /**
  * vt_datapath_choose - the back end for one team of a guest that runs, or is about to
  * @team:    with the names of its taps filled in
+ * @probes:  where virtteam probe keeps its reports
  * @backend: (out) (transfer full) set only on success
  * @why:     (out) (transfer full) why this one, or why there is none
  *
  * Return: FALSE when the host's side of this team cannot be switched.
  */
-gboolean vt_datapath_choose(const VtTeam *team, VtBackend *backend, char **why);
+gboolean vt_datapath_choose(const VtTeam *team, const char *probes, VtBackend *backend, char **why);
 
 /**
  * vt_datapath_restore - the back end that an earlier daemon has noted

@@ -27,6 +27,7 @@ typedef struct {
     guint refs;
     VtDomain *domain; /* NULL once closed, or when it is a stranger's remains */
     char *name;       /* of the domain, for messages */
+    char *probes;     /* directory of virtteam probe's reports */
     VtDiskFile *file;
     GPtrArray *teams; /* of VtDatapathTeam */
     guint next_serial;
@@ -42,6 +43,7 @@ datapath_unref(gpointer data)
     g_ptr_array_unref(datapath->teams);
     vt_disk_file_free(datapath->file);
     g_free(datapath->name);
+    g_free(datapath->probes);
     g_free(datapath);
 }
 
@@ -55,6 +57,7 @@ datapath_new(VtDriver *driver, const char *name, VtDomain *domain)
     datapath->refs = 1;
     datapath->domain = domain;
     datapath->name = g_strdup(name);
+    datapath->probes = g_build_filename(driver->config->lib_dir, "probe", NULL);
     datapath->file = vt_disk_file_new(path);
     datapath->teams = g_ptr_array_new_with_free_func(vt_datapath_team_free);
     return datapath;
@@ -216,7 +219,9 @@ datapath_open_one(Datapath *datapath, const VtTeam *def)
         def->transient_net ? &def->transient_net->info : &def->transient_hostdev->info;
     VtDatapathTeam *team = datapath_add_team(datapath, def->persistent->info.alias, transient->alias);
 
-    if (!vt_datapath_choose(def, &team->backend, &team->why))
+    if (vt_datapath_choose(def, datapath->probes, &team->backend, &team->why))
+        vt_log_debug("domain '%s', team '%s': %s", datapath->name, team->team, team->why);
+    else
         vt_log_id_info(VT_MESSAGE_DATAPATH_NONE, datapath->name,
                        "domain '%s', team '%s': the host's side is left as it is: %s", datapath->name,
                        team->team, team->why);
