@@ -9,16 +9,24 @@
 #include "driver/datapath-team.h"
 
 #include "driver/job.h"
+#include "qemu/nic-sight.h"
 #include "util/log.h"
 #include "util/message-id.h"
 
 #define DATAPATH_TEAM_LOOK_MS 20
-#define DATAPATH_TEAM_UNSURE  50 /* one look of so many when nothing has been seen for a long time */
+#define DATAPATH_TEAM_SIGHT_MS                                                                               \
+    10 /* an emulated NIC: what the guest is sent between its opening and our look is lost */
+#define DATAPATH_TEAM_UNSURE 50 /* one look of so many when nothing has been seen for a long time */
 
 typedef struct {
     VtDoneFunc done;
     gpointer user;
 } DatapathTeamWaiter;
+
+/* A question to QEMU, which may be answered when the team is no more. */
+typedef struct _VtDatapathTeamSight {
+    VtDatapathTeam *team; /* NULL: it is gone */
+} DatapathTeamSight;
 
 static void datapath_team_drive(VtDatapathTeam *team);
 
@@ -45,6 +53,8 @@ vt_datapath_team_free(gpointer data)
 
     g_clear_handle_id(&team->tick, g_source_remove);
     g_clear_handle_id(&team->look, g_source_remove);
+    if (team->asking)
+        team->asking->team = NULL;
     if (team->backend.funcs)
         team->backend.funcs->free(team->backend.state);
     g_clear_pointer(&team->note, json_object_unref);
@@ -52,6 +62,7 @@ vt_datapath_team_free(gpointer data)
     g_free(team->domain);
     g_free(team->team);
     g_free(team->transient);
+    g_free(team->model);
     g_free(team->why);
     g_free(team->error);
     g_free(team);
@@ -199,6 +210,58 @@ datapath_team_drive(VtDatapathTeam *team)
 
 /* ---- events ---- */
 
+void
+vt_datapath_team_set_model(VtDatapathTeam *team, const char *model)
+{
+    if (!vt_nic_sight_knows(model))
+        return;
+    team->model = g_strdup(model);
+    team->handover.params.copy_on_stir = TRUE;
+}
+
+/* Without that sign, copies have to begin early. */
+static void
+datapath_team_blind(VtDatapathTeam *team, const GError *why)
+{
+    vt_log_debug("dom=%s team=%s: no look at the primary: %s", team->domain, team->team, why->message);
+    g_clear_pointer(&team->model, g_free);
+    team->handover.params.copy_on_stir = FALSE;
+    team->wanted = vt_handover_feed(&team->handover);
+    datapath_team_drive(team);
+}
+
+static void
+datapath_team_seen(gpointer user, const VtNicSight *sight, const GError *error)
+{
+    DatapathTeamSight *asked = user;
+    VtDatapathTeam *team = asked->team;
+
+    g_free(asked);
+    if (!team)
+        return;
+    team->asking = NULL;
+    if (error) {
+        if (!g_error_matches(error, VT_ERROR, VT_ERROR_ABORTED))
+            datapath_team_blind(team, error);
+        return;
+    }
+    team->bar = sight->bar;
+    if (sight->receives && vt_handover_wants_signs(&team->handover))
+        vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_STIRS);
+}
+
+static void
+datapath_team_ask(VtDatapathTeam *team)
+{
+    VtQmpClient *monitor = team->funcs->monitor ? team->funcs->monitor(team->owner) : NULL;
+
+    if (!monitor || team->asking || team->handover.state == VT_HANDOVER_STIRRING)
+        return;
+    team->asking = g_new0(DatapathTeamSight, 1);
+    team->asking->team = team;
+    vt_nic_sight_ask(monitor, team->model, team->transient, team->bar, datapath_team_seen, team->asking);
+}
+
 static gboolean
 datapath_team_look(gpointer user)
 {
@@ -207,6 +270,8 @@ datapath_team_look(gpointer user)
 
     if (team->handover.state == VT_HANDOVER_UNSURE && ++team->looks % DATAPATH_TEAM_UNSURE != 0)
         return G_SOURCE_CONTINUE;
+    if (team->model)
+        datapath_team_ask(team);
     /* The handle of the back end belongs to the thread while one works. */
     if (team->busy || !team->backend.funcs->look || !team->backend.funcs->look(team->backend.state, &signs))
         return G_SOURCE_CONTINUE;
@@ -258,7 +323,8 @@ datapath_team_set_timers(VtDatapathTeam *team)
         g_clear_handle_id(&team->look, g_source_remove);
         team->has_frames = FALSE;
     } else if (!team->look && team->backend.funcs && team->backend.funcs->look) {
-        team->look = g_timeout_add(DATAPATH_TEAM_LOOK_MS, datapath_team_look, team);
+        team->look = g_timeout_add(team->model ? DATAPATH_TEAM_SIGHT_MS : DATAPATH_TEAM_LOOK_MS,
+                                   datapath_team_look, team);
         datapath_team_look_first(team);
     }
 }
@@ -303,6 +369,9 @@ vt_datapath_team_tell(VtDatapathTeam *team, VtHandoverEvent event)
                      vt_handover_event_name(event));
     if (outcome.to == VT_HANDOVER_SETTLING && outcome.from != outcome.to)
         team->funcs->note(team->owner, VT_TIMELINE_REPLUGGED, team->team, NULL);
+    if (event == VT_HANDOVER_PRIMARY_EXPECTED || event == VT_HANDOVER_GUEST_RESET ||
+        outcome.from != outcome.to)
+        team->bar = 0; /* it may be mapped somewhere else now */
     team->wanted = outcome.feed;
     datapath_team_set_timers(team);
     datapath_team_report(team, outcome.report);

@@ -23,7 +23,11 @@ typedef struct {
     /* A thread works for the team from ref to unref: the owner, and the team, must live as long. */
     void (*ref)(gpointer owner);
     void (*unref)(gpointer owner);
+    /* (nullable) QEMU's monitor, to look at an emulated primary. */
+    VtQmpClient *(*monitor)(gpointer owner);
 } VtDatapathTeamFuncs;
+
+struct _VtDatapathTeamSight;
 
 /** The owner reads all of it; what it may set is marked. */
 struct _VtDatapathTeam {
@@ -49,7 +53,10 @@ struct _VtDatapathTeam {
     guint tick;          /* source id */
     guint look;          /* source id */
     guint looks;
-    GArray *waiters; /* told when in_force is wanted */
+    char *model;                         /* (nullable) of an emulated primary that vt_nic_sight_knows() */
+    guint64 bar;                         /* where it is mapped; 0: not known */
+    struct _VtDatapathTeamSight *asking; /* (nullable) QEMU is being asked */
+    GArray *waiters;                     /* told when in_force is wanted */
 };
 
 /**
@@ -64,6 +71,16 @@ struct _VtDatapathTeam {
  */
 VtDatapathTeam *vt_datapath_team_new(const VtDatapathTeamFuncs *funcs, gpointer owner, const char *domain,
                                      const char *alias, const char *transient);
+
+/**
+ * vt_datapath_team_set_model - the primary is an emulated NIC
+ * @team:  without events so far
+ * @model: (nullable) as in the XML
+ *
+ * Where its receiver can be seen, copies to it begin when its driver has opened it: what waits in its queue before that
+ * would come out as duplicates.
+ */
+void vt_datapath_team_set_model(VtDatapathTeam *team, const char *model);
 
 /** Free a VtDatapathTeam that no thread works for; a GDestroyNotify. */
 void vt_datapath_team_free(gpointer data);

@@ -9,6 +9,7 @@
 
 #include <string.h>
 #include "conf/teaming.h"
+#include "driver/datapath-announce.h"
 #include "driver/datapath-choose.h"
 #include "driver/datapath-team.h"
 #include "driver/disk-file.h"
@@ -91,6 +92,8 @@ datapath_to_text(const Datapath *datapath)
         json_object_set_string_member(object, "state", vt_handover_state_name(team->handover.state));
         json_object_set_boolean_member(object, "negotiated", team->negotiated);
         json_object_set_string_member(object, "why", team->why ? team->why : "");
+        if (team->model)
+            json_object_set_string_member(object, "model", team->model);
         json_object_set_object_member(object, "note", json_object_ref(team->note));
         json_array_add_object_element(teams, object);
     }
@@ -128,12 +131,21 @@ datapath_ref(gpointer data)
     ((Datapath *)data)->refs++;
 }
 
+static VtQmpClient *
+datapath_monitor(gpointer data)
+{
+    Datapath *datapath = data;
+
+    return datapath->domain ? vt_domain_qmp(datapath->domain, NULL) : NULL;
+}
+
 static const VtDatapathTeamFuncs datapath_team_funcs = {
     .save = datapath_save,
     .save_state = datapath_save_state,
     .note = datapath_note,
     .ref = datapath_ref,
     .unref = datapath_unref,
+    .monitor = datapath_monitor,
 };
 
 static VtDatapathTeam *
@@ -147,12 +159,25 @@ datapath_add_team(Datapath *datapath, const char *alias, const char *transient)
     return team;
 }
 
+/* The guest is expected here, or has left. */
+static gboolean
+datapath_is_ready(const Datapath *datapath)
+{
+    for (guint i = 0; i < datapath->teams->len; i++)
+        if (((const VtDatapathTeam *)g_ptr_array_index(datapath->teams, i))->handover.state ==
+            VT_HANDOVER_READY)
+            return TRUE;
+    return FALSE;
+}
+
 static void
 datapath_qmp(VtDomain *domain, const VtQmpEvent *event, gpointer user)
 {
     Datapath *datapath = user;
 
     datapath->refs++;
+    if (g_str_equal(event->name, "RESUME") && datapath_is_ready(datapath))
+        vt_datapath_announce(domain);
     for (guint i = 0; i < datapath->teams->len; i++)
         vt_datapath_team_qmp(g_ptr_array_index(datapath->teams, i), domain, event);
     datapath_unref(datapath);
@@ -219,6 +244,8 @@ datapath_open_one(Datapath *datapath, const VtTeam *def)
         def->transient_net ? &def->transient_net->info : &def->transient_hostdev->info;
     VtDatapathTeam *team = datapath_add_team(datapath, def->persistent->info.alias, transient->alias);
 
+    if (def->transient_net && !vt_teaming_net_is_host(def->transient_net))
+        vt_datapath_team_set_model(team, def->transient_net->model);
     if (vt_datapath_choose(def, datapath->probes, &team->backend, &team->why))
         vt_log_debug("domain '%s', team '%s': %s", datapath->name, team->team, team->why);
     else
@@ -242,6 +269,8 @@ vt_datapath_open(VtDriver *driver, VtDomain *domain, gboolean incoming, VtDoneFu
     for (guint i = 0; i < teams->len; i++)
         datapath_open_one(datapath, g_ptr_array_index(teams, i));
     datapath_attach(domain, datapath);
+    if (incoming)
+        vt_datapath_announce_defer(domain);
     datapath_tell_all(datapath, NULL, incoming ? VT_HANDOVER_INCOMING : VT_HANDOVER_GUEST_ON_STANDBY, done,
                       user);
 }
@@ -249,7 +278,12 @@ vt_datapath_open(VtDriver *driver, VtDomain *domain, gboolean incoming, VtDoneFu
 void
 vt_datapath_event(VtDomain *domain, const char *team, VtHandoverEvent event, VtDoneFunc done, gpointer user)
 {
-    datapath_tell_all(datapath_of(domain), team, event, done, user);
+    Datapath *datapath = datapath_of(domain);
+
+    if (datapath && (event == VT_HANDOVER_GUEST_ARRIVES || event == VT_HANDOVER_GUEST_ON_STANDBY) &&
+        datapath_is_ready(datapath))
+        vt_datapath_announce(domain);
+    datapath_tell_all(datapath, team, event, done, user);
 }
 
 typedef struct {
@@ -470,6 +504,7 @@ datapath_load_team(Datapath *datapath, JsonNode *node, GError **error)
     vt_datapath_team_keep_note(team);
     team->negotiated = vt_json_bool_or(node, "negotiated", FALSE);
     team->why = g_strdup(vt_json_string_or(node, "why", NULL));
+    vt_datapath_team_set_model(team, vt_json_string_or(node, "model", NULL));
     vt_handover_resume(&team->handover, was, g_get_monotonic_time() / 1000);
     /* Where exactly the former daemon was interrupted is not known: everything is applied again. */
     team->in_force = VT_FEED_COUNT;

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/nic-sight.h"
+
+#include <string.h>
+#include "util/json.h"
+
+#define NIC_SIGHT_TIMEOUT_MS 2000
+#define NIC_SIGHT_DEPTH      16 /* bridges behind bridges */
+
+typedef struct {
+    const char *model;
+    guint64 offset; /* into the first BAR */
+    guint32 mask;
+} NicSightRow;
+
+static const NicSightRow nic_sight_rows[] = {
+    { "e1000e", 0x100, 1u << 1 },
+    { "igb", 0x100, 1u << 1 },
+};
+
+typedef struct {
+    const NicSightRow *row;
+    VtQmpClient *client;
+    char *id;
+    VtNicSight sight;
+    VtNicSightFunc done;
+    gpointer user;
+} NicSightAsk;
+
+static const NicSightRow *
+nic_sight_row(const char *model)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(nic_sight_rows); i++)
+        if (g_strcmp0(nic_sight_rows[i].model, model) == 0)
+            return &nic_sight_rows[i];
+    return NULL;
+}
+
+gboolean
+vt_nic_sight_knows(const char *model)
+{
+    return nic_sight_row(model) != NULL;
+}
+
+static guint64
+nic_sight_first_bar(JsonNode *device)
+{
+    JsonArray *regions;
+
+    if (!vt_json_get_array(device, "regions", &regions, NULL))
+        return 0;
+    for (guint i = 0; i < json_array_get_length(regions); i++) {
+        JsonNode *region = json_array_get_element(regions, i);
+
+        /* Not mapped is -1. */
+        if (vt_json_int_or(region, "bar", -1) == 0)
+            return (guint64)MAX(vt_json_int_or(region, "address", 0), 0);
+    }
+    return 0;
+}
+
+static gboolean
+nic_sight_find(JsonArray *devices, const char *id, guint depth, guint64 *bar)
+{
+    for (guint i = 0; i < json_array_get_length(devices); i++) {
+        JsonNode *device = json_array_get_element(devices, i);
+        JsonArray *behind;
+
+        if (g_strcmp0(vt_json_string_or(device, "qdev_id", NULL), id) == 0) {
+            *bar = nic_sight_first_bar(device);
+            return TRUE;
+        }
+        if (depth < NIC_SIGHT_DEPTH && vt_json_get_array(device, "pci_bridge.devices", &behind, NULL) &&
+            nic_sight_find(behind, id, depth + 1, bar))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+guint64
+vt_nic_sight_bar(JsonNode *buses, const char *id)
+{
+    guint64 bar = 0;
+
+    if (!buses || !JSON_NODE_HOLDS_ARRAY(buses))
+        return 0;
+    for (guint i = 0; i < json_array_get_length(json_node_get_array(buses)); i++) {
+        JsonArray *devices;
+
+        if (vt_json_get_array(json_array_get_element(json_node_get_array(buses), i), "devices", &devices,
+                              NULL) &&
+            nic_sight_find(devices, id, 0, &bar))
+            return bar;
+    }
+    return 0;
+}
+
+gboolean
+vt_nic_sight_word(const char *text, guint32 *word)
+{
+    const char *colon = text ? strstr(text, ": 0x") : NULL;
+    char *end = NULL;
+    guint64 value;
+
+    if (!colon || !g_ascii_isxdigit(colon[4]))
+        return FALSE;
+    value = g_ascii_strtoull(colon + 4, &end, 16);
+    if (value > G_MAXUINT32 || (*end && !g_ascii_isspace(*end)))
+        return FALSE;
+    *word = (guint32)value;
+    return TRUE;
+}
+
+/* ---- the conversation ---- */
+
+static void
+nic_sight_end(NicSightAsk *ask, const GError *error)
+{
+    ask->done(ask->user, error ? NULL : &ask->sight, error);
+    g_free(ask->id);
+    g_free(ask);
+}
+
+static void
+nic_sight_word_came(gpointer user, JsonNode *result, const GError *error)
+{
+    NicSightAsk *ask = user;
+    g_autoptr(GError) inner = NULL;
+    guint32 word;
+
+    if (!error && !vt_nic_sight_word(vt_json_string_or(result, "", NULL), &word))
+        vt_error_set(&inner, VT_ERROR_UNSUPPORTED, "QEMU does not show the registers of device '%s'.",
+                     ask->id);
+    else if (!error)
+        ask->sight.receives = (word & ask->row->mask) != 0;
+    nic_sight_end(ask, error ? error : inner);
+}
+
+static void
+nic_sight_read(NicSightAsk *ask)
+{
+    g_autofree char *command =
+        g_strdup_printf("xp /1wx 0x%" G_GINT64_MODIFIER "x", ask->sight.bar + ask->row->offset);
+
+    vt_qmp_client_callv(ask->client, "human-monitor-command", NIC_SIGHT_TIMEOUT_MS, nic_sight_word_came, ask,
+                        "command-line", "s", command, NULL);
+}
+
+static void
+nic_sight_bar_came(gpointer user, JsonNode *result, const GError *error)
+{
+    NicSightAsk *ask = user;
+
+    if (!error)
+        ask->sight.bar = vt_nic_sight_bar(result, ask->id);
+    if (error || !ask->sight.bar)
+        nic_sight_end(ask, error);
+    else
+        nic_sight_read(ask);
+}
+
+void
+vt_nic_sight_ask(VtQmpClient *client, const char *model, const char *id, guint64 bar, VtNicSightFunc done,
+                 gpointer user)
+{
+    NicSightAsk *ask = g_new0(NicSightAsk, 1);
+
+    ask->row = nic_sight_row(model);
+    ask->client = client;
+    ask->id = g_strdup(id);
+    ask->sight.bar = bar;
+    ask->done = done;
+    ask->user = user;
+    if (bar)
+        nic_sight_read(ask);
+    else
+        vt_qmp_client_call(client, "query-pci", NULL, NIC_SIGHT_TIMEOUT_MS, nic_sight_bar_came, ask);
+}

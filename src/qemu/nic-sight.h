@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Whether the guest's driver has opened an emulated NIC: its receiver's switch, read in the guest's memory.
+ *
+ * Emulated primaries serve tests and demonstrations; what a VF shows of itself stands in datapath/sriov.h.
+ */
+#pragma once
+
+#include "qemu/qmp-client.h"
+
+typedef struct {
+    guint64 bar;       /* guest-physical address of its registers; 0: not mapped (yet) */
+    gboolean receives; /* its driver has switched the receiver on */
+} VtNicSight;
+
+/**
+ * VtNicSightFunc - what was seen, exactly once
+ * @user:  as given
+ * @sight: only without @error
+ * @error: (nullable) (transfer none) UNSUPPORTED: QEMU's answers are not understood; else as VtQmpReplyFunc
+ */
+typedef void (*VtNicSightFunc)(gpointer user, const VtNicSight *sight, const GError *error);
+
+/** TRUE for a model of which vt_nic_sight_ask() can tell. */
+gboolean vt_nic_sight_knows(const char *model);
+
+/**
+ * vt_nic_sight_ask - look at a NIC, without side effects in the guest
+ * @client: ready
+ * @model:  that vt_nic_sight_knows()
+ * @id:     of the device in QEMU
+ * @bar:    from an earlier look since the device was plugged; 0: find out
+ * @done:   told what was seen
+ * @user:   for @done
+ *
+ * Source: Intel 82574 and 82576 data sheets, register RCTL (0x100), bit RXEN; QAPI query-pci; HMP xp.
+ */
+void vt_nic_sight_ask(VtQmpClient *client, const char *model, const char *id, guint64 bar,
+                      VtNicSightFunc done, gpointer user);
+
+/**
+ * vt_nic_sight_bar - where a device's first BAR is mapped
+ * @buses: what query-pci returns
+ * @id:    of the device in QEMU
+ *
+ * Return: the address; 0 when there is no such device, or the BAR is not mapped.
+ */
+guint64 vt_nic_sight_bar(JsonNode *buses, const char *id);
+
+/**
+ * vt_nic_sight_word - the word that xp has printed
+ * @text: "00000000febc0100: 0x04048002"
+ * @word: (out) set only on success
+ *
+ * Return: FALSE when this is nothing that xp prints.
+ */
+gboolean vt_nic_sight_word(const char *text, guint32 *word);
