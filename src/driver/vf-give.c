@@ -494,7 +494,7 @@ give_has_job(gpointer user, const GError *error)
     if (!team)
         vt_job_end(domain);
     else
-        vt_vf_give_try(domain, team, give_tried, g_steal_pointer(&domain));
+        vt_vf_give_try(domain, team, give_tried, vt_domain_ref(domain));
 }
 
 static void

@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Guests without a QEMU on a host with two NICs of a sysfs of the test's own: where their VFs come from, what they run
+ * without, and when they get one after all.
+ */
+#include "driver/vf-take.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "conf/domain-xml.h"
+#include "driver/hostdev.h"
+#include "driver/job.h"
+#include "driver/journal.h"
+#include "driver/lifecycle.h"
+#include "driver/recover.h"
+#include "driver/reserve.h"
+#include "driver/start.h"
+#include "driver/stop.h"
+#include "driver/vf-give.h"
+#include "lib/fake-guest.h"
+
+#define VF_TAKETEST_UUID "11111111-2222-3333-4444-00000000000%u"
+
+typedef struct {
+    FakeHost host;
+    VtPciHost pci;
+    char *sysfs;
+} Fixture;
+
+static const char *vf_taketest_fail_step;
+
+/* ---- the host's PCI devices ---- */
+
+static void G_GNUC_PRINTF(2, 3) vf_taketest_write(const char *text, const char *format, ...)
+{
+    g_autofree char *path = NULL, *dir = NULL;
+    va_list args;
+
+    va_start(args, format);
+    path = g_strdup_vprintf(format, args);
+    va_end(args);
+    dir = g_path_get_dirname(path);
+    g_assert_cmpint(g_mkdir_with_parents(dir, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
+static void G_GNUC_PRINTF(2, 3) vf_taketest_link(const char *target, const char *format, ...)
+{
+    g_autofree char *path = NULL;
+    va_list args;
+
+    va_start(args, format);
+    path = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_unlink(path);
+    g_assert_cmpint(symlink(target, path), ==, 0);
+}
+
+static void
+vf_taketest_device(const Fixture *fixture, const char *bdf, const char *vendor, const char *device, int node)
+{
+    g_autofree char *dir = g_strdup_printf("%s/bus/pci/devices/%s", fixture->sysfs, bdf);
+    g_autofree char *node_text = g_strdup_printf("%d\n", node);
+
+    vf_taketest_write(vendor, "%s/vendor", dir);
+    vf_taketest_write(device, "%s/device", dir);
+    vf_taketest_write("0x020000\n", "%s/class", dir);
+    vf_taketest_write(node_text, "%s/numa_node", dir);
+    vf_taketest_write("\n", "%s/driver_override", dir);
+}
+
+static void
+vf_taketest_vf(const Fixture *fixture, const char *pf, guint index, const char *bdf, guint group)
+{
+    g_autofree char *dir = g_strdup_printf("%s/bus/pci/devices/%s", fixture->sysfs, bdf);
+    g_autofree char *up = g_strdup_printf("../%s", pf), *down = g_strdup_printf("../%s", bdf);
+    g_autofree char *group_text = g_strdup_printf("../../../../kernel/iommu_groups/%u", group);
+
+    vf_taketest_link(up, "%s/physfn", dir);
+    vf_taketest_link(down, "%s/bus/pci/devices/%s/virtfn%u", fixture->sysfs, pf, index);
+    vf_taketest_link(group_text, "%s/iommu_group", dir);
+    vf_taketest_link("../../drivers/igbvf", "%s/driver", dir);
+    vf_taketest_write("", "%s/kernel/iommu_groups/%u/devices/%s", fixture->sysfs, group, bdf);
+}
+
+/* Near: 01:00.0 'near0' with two VFs of 8086:10ca; far: 81:00.0 'far0' with one of 15b3:1018. */
+static void
+vf_taketest_tree(const Fixture *fixture)
+{
+    vf_taketest_write("0-1023\n", "%s/devices/system/node/node0/cpulist", fixture->sysfs);
+    vf_taketest_write("10 21\n", "%s/devices/system/node/node0/distance", fixture->sysfs);
+    vf_taketest_write("\n", "%s/devices/system/node/node1/cpulist", fixture->sysfs);
+    vf_taketest_write("21 10\n", "%s/devices/system/node/node1/distance", fixture->sysfs);
+    vf_taketest_device(fixture, "0000:01:00.0", "0x8086\n", "0x10c9\n", 0);
+    vf_taketest_device(fixture, "0000:81:00.0", "0x15b3\n", "0x1017\n", 1);
+    vf_taketest_device(fixture, "0000:01:10.0", "0x8086\n", "0x10ca\n", 0);
+    vf_taketest_device(fixture, "0000:01:10.2", "0x8086\n", "0x10ca\n", 0);
+    vf_taketest_device(fixture, "0000:81:10.0", "0x15b3\n", "0x1018\n", 1);
+    vf_taketest_write("2\n", "%s/bus/pci/devices/0000:01:00.0/sriov_numvfs", fixture->sysfs);
+    vf_taketest_write("1\n", "%s/bus/pci/devices/0000:81:00.0/sriov_numvfs", fixture->sysfs);
+    vf_taketest_write("", "%s/bus/pci/devices/0000:01:00.0/net/near0/address", fixture->sysfs);
+    vf_taketest_write("", "%s/bus/pci/devices/0000:81:00.0/net/far0/address", fixture->sysfs);
+    vf_taketest_vf(fixture, "0000:01:00.0", 0, "0000:01:10.0", 10);
+    vf_taketest_vf(fixture, "0000:01:00.0", 1, "0000:01:10.2", 11);
+    vf_taketest_vf(fixture, "0000:81:00.0", 0, "0000:81:10.0", 20);
+}
+
+/* What the kernel does when these files are written. */
+static int
+vf_taketest_kernel(const char *path, const char *text, gpointer user)
+{
+    Fixture *fixture = user;
+    g_autofree char *name = g_path_get_basename(path), *bdf = g_strstrip(g_strdup(text));
+    g_autofree char *dir = g_strdup_printf("%s/bus/pci/devices/%s", fixture->sysfs, bdf);
+    g_autofree char *driver = g_build_filename(dir, "driver", NULL);
+    g_autofree char *override = g_build_filename(dir, "driver_override", NULL);
+    g_autofree char *wanted = NULL, *target = NULL;
+
+    if (g_str_equal(name, "driver_override"))
+        return g_file_set_contents(path, text, -1, NULL) ? 0 : EIO;
+    if (g_str_equal(name, "unbind"))
+        return g_unlink(driver) == 0 ? 0 : ENODEV;
+    g_assert_cmpstr(name, ==, "drivers_probe");
+    g_assert_true(g_file_get_contents(override, &wanted, NULL, NULL));
+    target = g_strdup_printf("../../drivers/%s", *g_strstrip(wanted) ? wanted : "igbvf");
+    vf_taketest_link(target, "%s", driver);
+    return 0;
+}
+
+static char *
+vf_taketest_driver(const Fixture *fixture, const char *bdf)
+{
+    g_autofree char *link = g_strdup_printf("%s/bus/pci/devices/%s/driver", fixture->sysfs, bdf);
+    g_autofree char *target = g_file_read_link(link, NULL);
+
+    return target ? g_path_get_basename(target) : g_strdup("");
+}
+
+/* ---- guests ---- */
+
+static void
+vf_taketest_set_up(Fixture *fixture, gconstpointer user)
+{
+    fake_host_open(&fixture->host);
+    fixture->sysfs = g_build_filename(fixture->host.dir, "sys", NULL);
+    vf_taketest_tree(fixture);
+    fixture->pci = (VtPciHost){ .root = fixture->sysfs, .write = vf_taketest_kernel, .user = fixture };
+    vt_hostdev_set_pci_host(fixture->host.driver, &fixture->pci);
+    vt_reserve_load(fixture->host.driver);
+}
+
+static void
+vf_taketest_tear_down(Fixture *fixture, gconstpointer user)
+{
+    vt_seq_set_fault_hook(NULL);
+    fake_guest_answer(NULL, NULL);
+    fake_guest_refuse(NULL, NULL);
+    fake_host_close(&fixture->host);
+    g_free(fixture->sysfs);
+}
+
+static VtDomain *
+vf_taketest_define(Fixture *fixture, guint number, const char *policy, const char *source)
+{
+    g_autofree char *uuid = g_strdup_printf(VF_TAKETEST_UUID, number);
+    g_autofree char *name = g_strdup_printf("web%u", number);
+    g_autofree char *extra = g_strdup_printf(
+        "<metadata><v:teaming xmlns:v='urn:virtteam:domain:1'><v:team persistent='ua-standby' %s/></v:teaming>"
+        "</metadata><devices><interface type='user'><mac address='52:54:00:00:00:0%u'/><model type='virtio'/>"
+        "<teaming type='persistent'/><alias name='ua-standby'/></interface>"
+        "<interface type='hostdev' managed='yes'>%s<teaming type='transient' persistent='ua-standby'/>"
+        "<alias name='ua-primary'/></interface></devices>",
+        policy, number, source);
+    g_autofree char *xml = fake_guest_xml(name, uuid, extra);
+    g_autoptr(GError) error = NULL;
+    VtDomain *domain = vt_lifecycle_define(fixture->host.driver, xml, 0, &error);
+
+    g_assert_no_error(error);
+    return domain;
+}
+
+static GError *
+vf_taketest_start(Fixture *fixture, VtDomain *domain)
+{
+    FakeDone told = { 0 };
+
+    vt_lifecycle_create(fixture->host.driver, domain, 0, NULL, fake_done, &told);
+    fake_wait(&told.done);
+    fake_settle();
+    return told.error;
+}
+
+static void
+vf_taketest_stop(Fixture *fixture, VtDomain *domain)
+{
+    FakeDone told = { 0 };
+
+    vt_lifecycle_destroy(fixture->host.driver, domain, 0, fake_done, &told);
+    fake_wait(&told.done);
+    g_assert_no_error(told.error);
+    fake_settle();
+}
+
+static const VtNetDef *
+vf_taketest_primary(const VtDomain *domain)
+{
+    return g_ptr_array_index(domain->live->nets, 1);
+}
+
+/* The function that a running guest has; "" when it is on standby. */
+static void
+vf_taketest_expect(const Fixture *fixture, const VtDomain *domain, const char *bdf)
+{
+    const VtNetDef *net = vf_taketest_primary(domain);
+    const VtReservation *held;
+    char text[VT_PCI_BDF_STRING_SIZE];
+    g_autofree char *driver = NULL;
+    VtPciBdf own = { net->host.domain, (guint8)net->host.bus, (guint8)net->host.slot,
+                     (guint8)net->host.function };
+
+    g_assert_cmpint(net->bare, ==, !*bdf);
+    g_assert_cmpint(net->has_host, ==, *bdf != '\0');
+    if (!*bdf)
+        return;
+    g_assert_cmpstr(vt_pci_bdf_format(&own, text), ==, bdf);
+    held = vt_reserve_find(fixture->host.driver, &own);
+    g_assert_nonnull(held);
+    g_assert_true(vt_uuid_equal(&held->uuid, &domain->uuid));
+    g_assert_cmpstr(held->driver, ==, "igbvf");
+    driver = vf_taketest_driver(fixture, bdf);
+    g_assert_cmpstr(driver, ==, "vfio-pci");
+}
+
+static guint
+vf_taketest_reservations(const Fixture *fixture)
+{
+    g_autoptr(GPtrArray) all = vt_reserve_all(fixture->host.driver);
+
+    return all->len;
+}
+
+static void
+vf_taketest_assert_all_back(const Fixture *fixture)
+{
+    static const char *const vfs[] = { "0000:01:10.0", "0000:01:10.2", "0000:81:10.0" };
+
+    g_assert_cmpuint(vf_taketest_reservations(fixture), ==, 0);
+    for (gsize i = 0; i < G_N_ELEMENTS(vfs); i++) {
+        g_autofree char *driver = vf_taketest_driver(fixture, vfs[i]);
+
+        g_assert_cmpstr(driver, ==, "igbvf");
+    }
+}
+
+#define VF_TAKETEST_ANY "pci-ids='8086:10ca 15b3:1018'"
+
+static void
+test_near_vfs_first_and_each_guest_its_own(Fixture *fixture, gconstpointer user)
+{
+    static const char *const expected[] = { "0000:01:10.0", "0000:01:10.2", "0000:81:10.0" };
+    VtDomain *domains[4];
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < 4; i++)
+        domains[i] = vf_taketest_define(fixture, i + 1, VF_TAKETEST_ANY, "");
+    for (guint i = 0; i < 3; i++) {
+        g_assert_no_error(vf_taketest_start(fixture, domains[i]));
+        vf_taketest_expect(fixture, domains[i], expected[i]);
+    }
+    error = vf_taketest_start(fixture, domains[3]);
+    g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+    g_assert_nonnull(strstr(error->message, "no VF is free of 3"));
+    g_assert_nonnull(strstr(error->message, "3 belong to other guests"));
+    for (guint i = 0; i < 3; i++)
+        vf_taketest_stop(fixture, domains[i]);
+    vf_taketest_assert_all_back(fixture);
+}
+
+static void
+test_the_xml_says_what_was_taken_to_its_host_alone(Fixture *fixture, gconstpointer user)
+{
+    VtDomain *domain = vf_taketest_define(fixture, 1, "pf='far0'", "");
+    g_autofree char *live = NULL, *inactive = NULL, *migratable = NULL;
+    static const char address[] =
+        "<address type='pci' domain='0x0000' bus='0x81' slot='0x10' function='0x0'/>";
+
+    g_assert_no_error(vf_taketest_start(fixture, domain));
+    vf_taketest_expect(fixture, domain, "0000:81:10.0");
+    live = vt_domain_xml_format(domain->live, 1, 0);
+    inactive = vt_domain_xml_format(domain->live, 1, VT_XML_FORMAT_INACTIVE);
+    migratable = vt_domain_xml_format(domain->live, 1, VT_XML_FORMAT_MIGRATABLE);
+    g_assert_nonnull(strstr(live, address));
+    g_assert_null(strstr(inactive, address));
+    g_assert_null(strstr(migratable, address));
+    g_assert_nonnull(strstr(migratable, "<interface type='hostdev' managed='yes'>"));
+    g_assert_nonnull(strstr(migratable, "<alias name='ua-primary'/>"));
+    vf_taketest_stop(fixture, domain);
+    vf_taketest_assert_all_back(fixture);
+}
+
+#define VF_TAKETEST_HINT "<source><address type='pci' bus='0x81' slot='0x10' function='0'/></source>"
+
+static void
+test_an_address_beside_a_policy_is_a_hint(Fixture *fixture, gconstpointer user)
+{
+    VtDomain *first = vf_taketest_define(fixture, 1, VF_TAKETEST_ANY, VF_TAKETEST_HINT);
+    VtDomain *second = vf_taketest_define(fixture, 2, VF_TAKETEST_ANY, VF_TAKETEST_HINT);
+    VtDomain *third = vf_taketest_define(fixture, 3, "pf='near0'", VF_TAKETEST_HINT);
+
+    g_assert_no_error(vf_taketest_start(fixture, first));
+    g_assert_no_error(vf_taketest_start(fixture, second));
+    g_assert_no_error(vf_taketest_start(fixture, third));
+    vf_taketest_expect(fixture, first, "0000:81:10.0");
+    vf_taketest_expect(fixture, second, "0000:01:10.0");
+    vf_taketest_expect(fixture, third, "0000:01:10.2");
+    vf_taketest_stop(fixture, first);
+    vf_taketest_stop(fixture, second);
+    vf_taketest_stop(fixture, third);
+    vf_taketest_assert_all_back(fixture);
+}
+
+static void
+test_a_hint_does_not_travel(Fixture *fixture, gconstpointer user)
+{
+    VtDomain *domain = vf_taketest_define(fixture, 1, VF_TAKETEST_ANY, VF_TAKETEST_HINT);
+    g_autoptr(VtDomainDef) def = vt_domain_def_copy(domain->persistent);
+    const VtNetDef *net = g_ptr_array_index(def->nets, 1);
+
+    vt_vf_take_forget(def, FALSE);
+    g_assert_true(net->has_host);
+    vt_vf_take_forget(def, TRUE);
+    g_assert_false(net->has_host);
+}
+
+static gboolean
+vf_taketest_fault(const VtSeqTable *table, const VtStep *step, GError **error)
+{
+    g_autofree char *point = g_strdup_printf("%s/%s", table->name, step->name);
+
+    if (g_strcmp0(vf_taketest_fail_step, point) != 0)
+        return TRUE;
+    return vt_error_set(error, VT_ERROR_OPERATION_FAILED, "injected at '%s'", point);
+}
+
+static void
+test_a_start_that_fails_gives_everything_back(Fixture *fixture, gconstpointer user)
+{
+    static const VtSeqTable *(*const tables[])(void) = { vt_start_table, vt_hostdev_take_table };
+    VtDomain *domain = vf_taketest_define(fixture, 1, VF_TAKETEST_ANY, "");
+
+    vt_seq_set_fault_hook(vf_taketest_fault);
+    for (gsize t = 0; t < G_N_ELEMENTS(tables); t++) {
+        const VtSeqTable *table = tables[t]();
+
+        for (gsize i = 0; i < table->n_steps; i++) {
+            g_autofree char *point = g_strdup_printf("%s/%s", table->name, table->steps[i].name);
+            g_autoptr(GError) error = NULL;
+
+            vf_taketest_fail_step = point;
+            error = vf_taketest_start(fixture, domain);
+            g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+            vf_taketest_assert_all_back(fixture);
+        }
+    }
+    vf_taketest_fail_step = NULL;
+    g_assert_no_error(vf_taketest_start(fixture, domain));
+    vf_taketest_expect(fixture, domain, "0000:01:10.0");
+    vf_taketest_stop(fixture, domain);
+}
+
+/* ---- on standby ---- */
+
+#define VF_TAKETEST_FAR "pf='far0' standby-only='yes'"
+
+static void
+test_a_guest_on_standby_gets_what_another_leaves(Fixture *fixture, gconstpointer user)
+{
+    VtDomain *first = vf_taketest_define(fixture, 1, VF_TAKETEST_FAR, "");
+    VtDomain *second = vf_taketest_define(fixture, 2, VF_TAKETEST_FAR, "");
+    g_autofree char *commands = NULL;
+    g_autofree char *xml = NULL;
+
+    g_assert_no_error(vf_taketest_start(fixture, first));
+    g_assert_no_error(vf_taketest_start(fixture, second));
+    vf_taketest_expect(fixture, first, "0000:81:10.0");
+    vf_taketest_expect(fixture, second, "");
+    g_assert_true(vt_vf_give_is_due(second, NULL));
+    g_assert_true(vt_vf_give_is_due(second, "ua-standby"));
+    g_assert_false(vt_vf_give_is_due(first, NULL));
+    g_free(fake_guest_commands());
+    vf_taketest_stop(fixture, first);
+    while (vt_vf_give_is_due(second, NULL))
+        g_main_context_iteration(NULL, TRUE);
+    fake_settle();
+    vf_taketest_expect(fixture, second, "0000:81:10.0");
+    commands = fake_guest_commands();
+    g_assert_nonnull(strstr(commands, "device_add"));
+    xml = vt_domain_xml_format(second->live, 1, VT_XML_FORMAT_MIGRATABLE);
+    g_assert_null(strstr(xml, "0x81"));
+    g_assert_cmpint(vt_job_kind(second), ==, VT_JOB_NONE);
+    g_assert_null(vt_journal_kind(second));
+    vf_taketest_stop(fixture, second);
+    vf_taketest_assert_all_back(fixture);
+}
+
+/* Somebody else has the VF: the guest comes up without it; then it is free, without anybody being told. */
+static VtDomain *
+vf_taketest_bare(Fixture *fixture)
+{
+    VtDomain *domain = vf_taketest_define(fixture, 1, VF_TAKETEST_FAR, "");
+    VtReservation theirs = {
+        .bdf = { 0, 0x81, 0x10, 0 }, .uuid = { { 2 } }, .domain = (char *)"db", .vf_index = -1
+    };
+    FakeDone told = { 0 };
+
+    vt_reserve_take(fixture->host.driver, &theirs, fake_done, &told);
+    fake_wait(&told.done);
+    g_assert_no_error(vf_taketest_start(fixture, domain));
+    vf_taketest_expect(fixture, domain, "");
+    return domain;
+}
+
+static void
+vf_taketest_free_quietly(Fixture *fixture)
+{
+    FakeDone told = { 0 };
+
+    vt_reserve_set_dropped(fixture->host.driver, NULL);
+    vt_reserve_drop(fixture->host.driver, &(VtPciBdf){ 0, 0x81, 0x10, 0 }, fake_done, &told);
+    fake_wait(&told.done);
+}
+
+static GError *
+vf_taketest_try(VtDomain *domain, const char *team)
+{
+    FakeDone told = { 0 };
+
+    vt_vf_give_try(domain, team, fake_done, &told);
+    fake_wait(&told.done);
+    fake_settle();
+    return told.error;
+}
+
+static void
+test_a_vf_is_given_on_command(Fixture *fixture, gconstpointer user)
+{
+    VtDomain *domain = vf_taketest_bare(fixture);
+    g_autoptr(GError) error = vf_taketest_try(domain, "ua-standby");
+
+    g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+    g_assert_nonnull(strstr(error->message, "1 belong to other guests"));
+    vf_taketest_free_quietly(fixture);
+    g_assert_no_error(vf_taketest_try(domain, "ua-standby"));
+    vf_taketest_expect(fixture, domain, "0000:81:10.0");
+    g_assert_no_error(vf_taketest_try(domain, "ua-standby")); /* it has one: nothing is done */
+    g_assert_cmpuint(vf_taketest_reservations(fixture), ==, 1);
+    vf_taketest_stop(fixture, domain);
+    vf_taketest_assert_all_back(fixture);
+}
+
+static void
+test_a_try_that_fails_leaves_the_guest_as_it_was(Fixture *fixture, gconstpointer user)
+{
+    VtDomain *domain = vf_taketest_bare(fixture);
+    const VtSeqTable *table = vt_vf_give_table();
+
+    vf_taketest_free_quietly(fixture);
+    vt_seq_set_fault_hook(vf_taketest_fault);
+    for (gsize i = 0; i < table->n_steps; i++) {
+        g_autofree char *point = g_strdup_printf("%s/%s", table->name, table->steps[i].name);
+        g_autoptr(GError) error = NULL;
+
+        vf_taketest_fail_step = point;
+        error = vf_taketest_try(domain, "ua-standby");
+        g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+        vf_taketest_expect(fixture, domain, "");
+        vf_taketest_assert_all_back(fixture);
+        g_assert_null(vt_journal_kind(domain));
+    }
+    vf_taketest_fail_step = NULL;
+    fake_guest_refuse("device_add", "GenericError");
+    g_assert_nonnull(vf_taketest_try(domain, "ua-standby"));
+    vf_taketest_assert_all_back(fixture);
+    fake_guest_refuse(NULL, NULL);
+    g_assert_no_error(vf_taketest_try(domain, "ua-standby"));
+    vf_taketest_expect(fixture, domain, "0000:81:10.0");
+    vf_taketest_stop(fixture, domain);
+}
+
+static void
+test_a_guest_that_does_not_run_is_given_nothing(Fixture *fixture, gconstpointer user)
+{
+    VtDomain *domain = vf_taketest_define(fixture, 1, VF_TAKETEST_FAR, "");
+
+    g_assert_error(vf_taketest_try(domain, "ua-standby"), VT_ERROR, VT_ERROR_OPERATION_INVALID);
+}
+
+/* The daemon is killed while QEMU is asked to plug it; what QEMU says then decides. */
+static void
+vf_taketest_crash(Fixture *fixture, gboolean has_it)
+{
+    VtDomain *domain = vf_taketest_bare(fixture);
+    g_autofree char *uuid = g_strdup_printf(VF_TAKETEST_UUID, 1);
+    FakeDone told = { 0 };
+    VtUuid id;
+
+    vf_taketest_free_quietly(fixture);
+    fake_guest_mute("device_add");
+    vt_vf_give_try(domain, "ua-standby", fake_done, &told);
+    while (g_strcmp0(vt_journal_get(domain, "step"), "plug") != 0)
+        g_main_context_iteration(NULL, TRUE);
+    fake_settle();
+    g_assert_false(told.done);
+    vt_vf_give_abandon(domain);
+    fake_host_crash(&fixture->host);
+    fake_guest_mute(NULL);
+    fake_guest_answer("qom-list", has_it ? "[{\"name\":\"ua-standby\",\"type\":\"child<x>\"},"
+                                           "{\"name\":\"ua-primary\",\"type\":\"child<vfio-pci>\"}]"
+                                         : "[{\"name\":\"ua-standby\",\"type\":\"child<x>\"}]");
+    vt_hostdev_set_pci_host(fixture->host.driver, &fixture->pci);
+    vt_reserve_load(fixture->host.driver);
+    vt_recover_run(fixture->host.driver);
+    vt_hostdev_recover(fixture->host.driver);
+    fake_settle();
+    g_assert_true(vt_uuid_parse(uuid, &id));
+    domain = vt_driver_lookup_uuid(fixture->host.driver, &id, NULL);
+    g_assert_nonnull(domain);
+    while (vt_journal_kind(domain) || vt_job_kind(domain) != VT_JOB_NONE)
+        g_main_context_iteration(NULL, TRUE);
+    fake_settle();
+    vf_taketest_expect(fixture, domain, has_it ? "0000:81:10.0" : "");
+    g_assert_cmpuint(vf_taketest_reservations(fixture), ==, has_it ? 1 : 0);
+    fake_guest_answer(NULL, NULL);
+    vf_taketest_stop(fixture, domain);
+    vf_taketest_assert_all_back(fixture);
+}
+
+static void
+test_a_crash_before_the_plug_gives_it_back(Fixture *fixture, gconstpointer user)
+{
+    vf_taketest_crash(fixture, FALSE);
+}
+
+static void
+test_a_crash_behind_the_plug_keeps_it(Fixture *fixture, gconstpointer user)
+{
+    vf_taketest_crash(fixture, TRUE);
+}
+
+#define VF_TAKETEST_ADD(path, func)                                                                          \
+    g_test_add("/driver/vf-take/" path, Fixture, NULL, vf_taketest_set_up, func, vf_taketest_tear_down)
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_log_set_always_fatal(G_LOG_FATAL_MASK); /* a guest on standby is said, as it should be */
+    VF_TAKETEST_ADD("near-vfs-first-and-each-guest-its-own", test_near_vfs_first_and_each_guest_its_own);
+    VF_TAKETEST_ADD("the-xml-says-what-was-taken-to-its-host-alone",
+                    test_the_xml_says_what_was_taken_to_its_host_alone);
+    VF_TAKETEST_ADD("an-address-beside-a-policy-is-a-hint", test_an_address_beside_a_policy_is_a_hint);
+    VF_TAKETEST_ADD("a-hint-does-not-travel", test_a_hint_does_not_travel);
+    VF_TAKETEST_ADD("a-start-that-fails-gives-everything-back",
+                    test_a_start_that_fails_gives_everything_back);
+    VF_TAKETEST_ADD("a-guest-on-standby-gets-what-another-leaves",
+                    test_a_guest_on_standby_gets_what_another_leaves);
+    VF_TAKETEST_ADD("a-vf-is-given-on-command", test_a_vf_is_given_on_command);
+    VF_TAKETEST_ADD("a-try-that-fails-leaves-the-guest-as-it-was",
+                    test_a_try_that_fails_leaves_the_guest_as_it_was);
+    VF_TAKETEST_ADD("a-guest-that-does-not-run-is-given-nothing",
+                    test_a_guest_that_does_not_run_is_given_nothing);
+    VF_TAKETEST_ADD("a-crash-before-the-plug-gives-it-back", test_a_crash_before_the_plug_gives_it_back);
+    VF_TAKETEST_ADD("a-crash-behind-the-plug-keeps-it", test_a_crash_behind_the_plug_keeps_it);
+    return g_test_run();
+}
