@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The tests on real VFIO, run by run.py in a machine that has it: inside.py SHARE [NAME...]
+
+SHARE is a folder of the machine outside; it holds the image of the booted guest. `inside.py SHARE --up` only makes both
+hosts and leaves them.
+"""
+import os
+import sys
+import time
+import unittest
+
+import vfiolab
+from vfiolab import NO_MAC, VFS, run, vt, wait_for
+
+sys.path.insert(0, os.path.join(vfiolab.HERE, '..', 'e2e'))
+import harness  # noqa: E402
+
+SHARE = sys.argv.pop(1)
+GUEST_S = 300  # for what a guest within a guest does in a second or two
+PING = ('--rate', '20')
+
+
+class VfioTest(unittest.TestCase):
+    """One story a class, told by its tests in the order of their names: each goes on where the one before ended."""
+
+    orchestration = 'qemu'
+    broken = False
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = vfiolab.VfioLab(SHARE)
+        cls.lab.__enter__()
+        cls.a, cls.b = cls.lab.hosts
+        cls.serial = vt.Serial(os.path.join(cls.lab.dir, 'team1.serial'))
+        cls.before = {h.name: h.footprint() for h in cls.lab.hosts}
+
+    @classmethod
+    def tearDownClass(cls):
+        for host in cls.lab.hosts:
+            with open(os.path.join(SHARE, '%s-%s.log' % (cls.__name__, host.name)), 'w') as f:
+                f.write(host.daemon_log())
+        with open(os.path.join(SHARE, cls.__name__ + '.serial'), 'w') as f:
+            f.write(cls.serial.text(0))
+        cls.lab.down()
+
+    def say(self, text):
+        print('# ' + text, flush=True)
+
+    def setUp(self):
+        if type(self).broken:
+            self.fail('the story broke off before this')
+        type(self).broken = True  # until it ends well
+
+    def went_well(self):
+        type(self).broken = False
+
+    # --- steps
+    def restore(self, host, bdf):
+        """Run the guest on from the image, with a VF or none."""
+        image = os.path.join(self.lab.dir, 'team1.image')
+        vfiolab.rewrite_image(os.path.join(SHARE, 'team1.image'), image,
+                              vfiolab.guest_xml(self.serial.path, bdf, self.orchestration))
+        host.virsh('restore', image, timeout=GUEST_S)
+        os.unlink(image)
+
+    def wait_primary(self, since, carrier=True):
+        """The guest's driver has the VF, and its link is up."""
+        started = time.monotonic()
+        self.serial.wait(r'VT: links[^\n]*primary:igbvf:up', GUEST_S, since)
+        self.say('the VF was up after %.1f s' % (time.monotonic() - started))
+
+    def wait_feed(self, host, feed):
+        """The host's datapath has come to its end."""
+        wait_for(lambda: 'feed=%s\n' % feed in host.daemon_log()[self.marks[host.name]:], GUEST_S,
+                 'host %s to feed %s' % (host.name, feed), 0.3)
+
+    def mark(self):
+        self.marks = {h.name: len(h.daemon_log()) for h in self.lab.hosts}
+        return self.serial.end()
+
+    def assert_on_vf(self, host, number=0):
+        """The host has set everything for a guest on its VF."""
+        self.assertEqual(vfiolab.driver_of(host.vfs[number]), 'vfio-pci')
+        self.assertEqual(host.vf_mac(number), vt.MAC)
+        self.assertTrue(host.has_fdb(vt.MAC, host.pf, 'master', 'static'), host.fdb())
+        self.assertFalse(host.has_fdb(vt.MAC, host.pf, 'self'), host.fdb())
+        bridge = host.run('cat', '/sys/class/net/br0/address').stdout.strip()
+        self.assertTrue(host.has_fdb(bridge, host.pf, 'self'), host.fdb())
+        self.assertEqual(len(host.reservations()), 1)
+
+    def assert_clean(self, host):
+        """The host is as it was before the guest."""
+        wait_for(lambda: host.footprint() == self.before[host.name], 60,
+                 lambda: 'host %s to be as before: %s; it is: %s' % (host.name, self.before[host.name], host.footprint()),
+                 0.5)
+
+    @staticmethod
+    def outside(source, to):
+        """Where frames for the guest come from that both hosts have to pass on, each in its turn."""
+        return to
+
+    def ping_both(self):
+        """The guest answers its own host's bridge and the other's."""
+        for host in self.lab.hosts:
+            self.lab.wait_ping_from(host)
+
+
+class Qemu(VfioTest):
+    """QEMU unplugs and plugs."""
+
+    def test_1_restored_with_a_vf(self):
+        since = self.mark()
+        self.restore(self.a, self.a.vfs[0])
+        self.wait_primary(since)
+        self.wait_feed(self.a, 'primary')
+        self.assert_on_vf(self.a)
+        self.ping_both()
+        self.went_well()
+
+    def migrate(self, source, to, number=0):
+        since = self.mark()
+        path = os.path.join(self.lab.dir, 'to.xml')
+        with open(path, 'w') as f:
+            f.write(vfiolab.guest_xml(self.serial.path, to.vfs[number], self.orchestration))
+        started = time.monotonic()
+        probe = vt.Probe(self.lab, self.outside(source, to).namespace, 'ping', vt.GUEST_IP, *PING)
+        source.virsh('migrate', '--live', '--xml', path, 'team1', to.uri, timeout=GUEST_S)
+        self.say('virsh migrate took %.1f s' % (time.monotonic() - started))
+        self.assert_clean(source)
+        self.wait_primary(since)
+        self.wait_feed(to, 'primary')
+        told = probe.stop()
+        self.say('%s; gaps: %s' % (
+            ', '.join('%s %s' % (k, told[k]) for k in ('sent', 'lost', 'duplicates', 'longest_gap_ms', 'longest_loss')),
+            ', '.join('%(ms)d ms, %(lost)d lost' % g for g in told['gaps'][:3])))
+        self.assert_on_vf(to, number)
+        self.ping_both()
+
+    def test_2_migrated(self):
+        self.migrate(self.a, self.b, 1)
+        self.went_well()
+
+    def test_3_migrated_back(self):
+        self.migrate(self.b, self.a)
+        self.went_well()
+
+    def test_4_daemon_killed_then_destroyed(self):
+        self.a.restart_daemon()
+        self.assertEqual(self.a.state('team1'), 'running')
+        self.assert_on_vf(self.a)
+        self.ping_both()
+        self.a.virsh('destroy', 'team1')
+        self.assert_clean(self.a)
+
+
+class Management(Qemu):
+    """The driver unplugs and plugs."""
+
+    orchestration = 'management'
+
+    def test_1_restored_with_a_vf(self):
+        since = self.mark()
+        self.restore(self.a, None)
+        self.lab.wait_ping_from(self.b)
+        path = os.path.join(self.lab.dir, 'vf.xml')
+        with open(path, 'w') as f:
+            f.write(vfiolab.transient_xml(self.a.vfs[0]))
+        self.a.virsh('attach-device', 'team1', path, timeout=GUEST_S)
+        self.wait_primary(since)
+        self.wait_feed(self.a, 'primary')
+        self.assert_on_vf(self.a)
+        self.ping_both()
+        self.went_well()
+
+
+def main():
+    if '--up' not in sys.argv:
+        harness.main()
+    lab = vfiolab.VfioLab(SHARE)
+    lab.up()
+    for host in lab.hosts:
+        print('host %s: ip netns exec %s ...; virsh -c \'%s\'; %s with VFs %s' % (
+            host.name, host.namespace, host.uri, host.pf, ' '.join(host.vfs)))
+        vfiolab.rewrite_image(os.path.join(SHARE, 'team1.image'), '/run/team1-%s.image' % host.name,
+                              vfiolab.guest_xml('/run/team1.serial', host.vfs[0]))
+        print('virsh -c ... restore /run/team1-%s.image runs a guest with a VF on it' % host.name)
+    sys.stdout.flush()
+    os._exit(0)  # the daemons stay
+
+
+if __name__ == '__main__':
+    main()

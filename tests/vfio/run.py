@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The test on real VFIO: a machine without SR-IOV starts one that has it, under TCG, and the hosts live in there.
+
+    this machine                     the machine within (vfio-host)                      guests
+    boots the guest, saves it        two igb with VFs on one wire, an IOMMU              restored from that image,
+    (seconds; a minute in there)     two namespaces, each a PF, a virtteamd              migrated with an igbvf
+
+    tests/vfio/run.py [NAME...]      run the tests (those whose name contains NAME); TAP on standard output
+    tests/vfio/run.py --keep         no tests: both hosts and a shell in that machine (exit ends it)
+
+tests/vfio/setup.sh has to be run before. VT_BUILD and VT_GUEST as in tools/lab.py; VT_VFIO is setup.sh's folder.
+"""
+import contextlib
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import tty
+
+import vfiolab
+from vfiolab import EMULATOR, VFIO, HERE, LabError, vt, wait_for
+
+# Beyond 2.75 GiB SeaBIOS 1.16.3 puts VFs' BARs above 4 GiB, and QEMU 10.0.2 maps those with half of their address.
+MEMORY_MIB = 2560
+LIMIT_S = 1500
+
+
+def modules_of(guest):
+    return os.path.join(guest, 'kernel')
+
+
+def boot_image(folder):
+    """Boot the guest on this machine and save it; the image's path."""
+    image = os.path.join(folder, 'team1.image')
+    with vt.Lab(daemons=False) as lab:
+        host = lab.a
+        host.start_daemon()
+        serial = os.path.join(lab.dir, 'team1.serial')
+        host.define(vfiolab.guest_xml(serial))
+        host.virsh('start', 'team1')
+        vt.Serial(serial).wait(r'VT: ready', 120)
+        host.virsh('save', 'team1', image, timeout=120)
+    return image
+
+
+def nic(number, mac):
+    """One igb; all of them are on one wire."""
+    return ['-device', 'pcie-root-port,id=port%d,chassis=%d,slot=%d' % (number, number, number),
+            '-netdev', 'hubport,id=wire%d,hubid=1' % number,
+            '-device', 'igb,netdev=wire%d,id=pf%d,bus=port%d,mac=%s' % (number, number, number, mac)]
+
+
+def machine_argv(folder, share, shell, arguments):
+    """QEMU with the machine within."""
+    words = ['console=ttyS0', 'intel_iommu=on', 'panic=-1', 'quiet', 'mitigations=off', 'rdinit=/init',
+             'vt.kernel=' + os.path.realpath(modules_of(vt.GUEST)), 'vt.run=' + os.path.join(folder, 'go')]
+    argv = [EMULATOR, '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
+            '-machine', 'q35,usb=off,vmport=off', '-accel', 'tcg,thread=multi,tb-size=1024', '-cpu', 'max', '-smp', '2',
+            '-m', str(MEMORY_MIB), '-device', 'intel-iommu,intremap=on,caching-mode=on',
+            '-kernel', os.path.join(vt.GUEST, 'vmlinux'), '-initrd', os.path.join(VFIO, 'host.cpio'),
+            '-serial', 'file:' + os.path.join(folder, 'console'),
+            '-fsdev', 'local,id=root,path=/,security_model=none,readonly=on,multidevs=remap',
+            '-device', 'virtio-9p-pci,fsdev=root,mount_tag=root',
+            '-fsdev', 'local,id=share,path=%s,security_model=none' % share,
+            '-device', 'virtio-9p-pci,fsdev=share,mount_tag=share',
+            '-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng']
+    for number, name in enumerate(('a', 'b'), 1):
+        argv += nic(number, vfiolab.PF_MACS[name])
+    if shell:
+        words.append('vt.shell')
+        argv += ['-serial', 'unix:%s,server=on,wait=off' % os.path.join(folder, 'shell')]
+    return argv + ['-append', ' '.join(words)]
+
+
+def write_go(folder, arguments):
+    """What the machine within runs: inside.py, with the same folders as here."""
+    path = os.path.join(folder, 'go')
+    with open(path, 'w') as f:
+        f.write("#!/bin/sh\nexport VT_BUILD='%s' VT_GUEST='%s' VT_VFIO='%s'\nexec python3 '%s' \"$1\"%s\n" % (
+            os.path.realpath(vt.BUILD), os.path.realpath(vt.GUEST), os.path.realpath(VFIO),
+            os.path.join(HERE, 'inside.py'), ''.join(" '%s'" % a for a in arguments)))
+    os.chmod(path, 0o755)
+
+
+def read(path, offset=0):
+    try:
+        with open(path, errors='replace') as f:
+            f.seek(offset)
+            return f.read()
+    except OSError:
+        return ''
+
+
+def follow(machine, folder, share):
+    """Print what the tests print until the machine ends; their exit status."""
+    out = os.path.join(share, 'out')
+    done = 0
+    deadline = time.monotonic() + LIMIT_S
+    while True:
+        ended = machine.poll() is not None
+        text = read(out, done)
+        done += len(text.encode())
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        if ended:
+            break
+        if time.monotonic() > deadline:
+            print('# no end after %d s' % LIMIT_S)
+            machine.kill()
+            machine.wait()
+        time.sleep(0.3)
+    status = read(os.path.join(share, 'status')).strip()
+    if not status:
+        print('Bail out! the machine within ended early:\n# ' + '\n# '.join(
+            read(os.path.join(folder, 'console'))[-3000:].splitlines()))
+        return 1
+    return int(status)
+
+
+def converse(machine, path):
+    """Connect this terminal with the shell in the machine."""
+    line = socket.socket(socket.AF_UNIX)
+    line.connect(path)
+    old = termios.tcgetattr(0) if os.isatty(0) else None
+    if old:
+        tty.setraw(0)
+    try:
+        line.sendall(b'\n')
+        while machine.poll() is None:
+            for ready in select.select([line, 0], [], [], 1)[0]:
+                data = line.recv(65536) if ready is line else os.read(0, 4096)
+                if not data:
+                    return
+                if ready is line:
+                    os.write(1, data)
+                else:
+                    line.sendall(data)
+    finally:
+        if old:
+            termios.tcsetattr(0, termios.TCSADRAIN, old)
+
+
+def main():
+    keep = '--keep' in sys.argv
+    names = [a for a in sys.argv[1:] if not a.startswith('--')]
+    if os.geteuid() != 0:
+        print('1..0 # SKIP network namespaces need root')
+        return 0
+    if not os.path.exists(os.path.join(VFIO, 'host.cpio')):
+        print("Bail out! '%s' is not complete: run tests/vfio/setup.sh first" % VFIO)
+        return 1
+    folder = tempfile.mkdtemp(prefix='vt-vfio-')
+    share = os.path.join(folder, 'share')
+    os.mkdir(share)
+    machine = None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        started = time.monotonic()
+        boot_image(share)
+        print('# the guest was booted and saved in %.1f s' % (time.monotonic() - started), flush=True)
+        write_go(folder, (['--up'] if keep else []) + names)
+        with open(os.path.join(folder, 'qemu.log'), 'w') as log:
+            machine = subprocess.Popen(machine_argv(folder, share, keep, names), stdin=subprocess.DEVNULL, stdout=log,
+                                       stderr=log, start_new_session=True)
+        if not keep:
+            return follow(machine, folder, share)
+        wait_for(lambda: os.path.exists(os.path.join(share, 'status')) or machine.poll() is not None, 300,
+                 lambda: 'both hosts to be up: ' + read(os.path.join(share, 'out'))[-2000:], 0.2)
+        print(read(os.path.join(share, 'out')), flush=True)
+        converse(machine, os.path.join(folder, 'shell'))
+        return 0
+    except LabError as error:
+        print('Bail out! %s' % error)
+        return 1
+    finally:
+        if machine and machine.poll() is None:
+            machine.kill()
+            machine.wait()
+        with contextlib.suppress(OSError):
+            if os.environ.get('VT_KEEP'):
+                print('# kept: ' + folder)
+            else:
+                shutil.rmtree(folder)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
