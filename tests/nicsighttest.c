@@ -39,7 +39,8 @@ test_bar(gconstpointer user)
     g_autoptr(JsonNode) node = vt_json_parse(row->json, strlen(row->json), &error);
 
     g_assert_no_error(error);
-    g_assert_cmpuint(vt_nic_sight_bar(node, "ua-primary"), ==, row->bar);
+    g_assert_cmpuint(vt_nic_sight_bar(node, "ua-primary", 0), ==, row->bar);
+    g_assert_cmpuint(vt_nic_sight_bar(node, "ua-primary", 2), ==, 0);
 }
 
 typedef struct {
@@ -76,7 +77,8 @@ test_models(void)
 {
     g_assert_true(vt_nic_sight_knows("e1000e"));
     g_assert_true(vt_nic_sight_knows("igb"));
-    g_assert_false(vt_nic_sight_knows("vmxnet3"));
+    g_assert_true(vt_nic_sight_knows("vmxnet3"));
+    g_assert_false(vt_nic_sight_knows("virtio"));
     g_assert_false(vt_nic_sight_knows(NULL));
 }
 

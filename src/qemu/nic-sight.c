@@ -9,13 +9,17 @@
 
 typedef struct {
     const char *model;
-    guint64 offset; /* into the first BAR */
+    guint bar;
+    guint64 offset; /* into that BAR */
     guint32 mask;
+    guint32 value; /* of what is masked, when the driver has opened the NIC */
 } NicSightRow;
 
 static const NicSightRow nic_sight_rows[] = {
-    { "e1000e", 0x100, 1u << 1 },
-    { "igb", 0x100, 1u << 1 },
+    { "e1000e", 0, 0x100, 1u << 1, 1u << 1 },
+    { "igb", 0, 0x100, 1u << 1, 1u << 1 },
+    /* Its own registers cannot be read without disturbing the driver; but opening it unmasks its first vector. */
+    { "vmxnet3", 2, 12, 1u << 0, 0 },
 };
 
 typedef struct {
@@ -43,7 +47,7 @@ vt_nic_sight_knows(const char *model)
 }
 
 static guint64
-nic_sight_first_bar(JsonNode *device)
+nic_sight_region(JsonNode *device, guint bar)
 {
     JsonArray *regions;
 
@@ -53,34 +57,34 @@ nic_sight_first_bar(JsonNode *device)
         JsonNode *region = json_array_get_element(regions, i);
 
         /* Not mapped is -1. */
-        if (vt_json_int_or(region, "bar", -1) == 0)
+        if (vt_json_int_or(region, "bar", -1) == (gint64)bar)
             return (guint64)MAX(vt_json_int_or(region, "address", 0), 0);
     }
     return 0;
 }
 
 static gboolean
-nic_sight_find(JsonArray *devices, const char *id, guint depth, guint64 *bar)
+nic_sight_find(JsonArray *devices, const char *id, guint bar, guint depth, guint64 *address)
 {
     for (guint i = 0; i < json_array_get_length(devices); i++) {
         JsonNode *device = json_array_get_element(devices, i);
         JsonArray *behind;
 
         if (g_strcmp0(vt_json_string_or(device, "qdev_id", NULL), id) == 0) {
-            *bar = nic_sight_first_bar(device);
+            *address = nic_sight_region(device, bar);
             return TRUE;
         }
         if (depth < NIC_SIGHT_DEPTH && vt_json_get_array(device, "pci_bridge.devices", &behind, NULL) &&
-            nic_sight_find(behind, id, depth + 1, bar))
+            nic_sight_find(behind, id, bar, depth + 1, address))
             return TRUE;
     }
     return FALSE;
 }
 
 guint64
-vt_nic_sight_bar(JsonNode *buses, const char *id)
+vt_nic_sight_bar(JsonNode *buses, const char *id, guint bar)
 {
-    guint64 bar = 0;
+    guint64 address = 0;
 
     if (!buses || !JSON_NODE_HOLDS_ARRAY(buses))
         return 0;
@@ -89,8 +93,8 @@ vt_nic_sight_bar(JsonNode *buses, const char *id)
 
         if (vt_json_get_array(json_array_get_element(json_node_get_array(buses), i), "devices", &devices,
                               NULL) &&
-            nic_sight_find(devices, id, 0, &bar))
-            return bar;
+            nic_sight_find(devices, id, bar, 0, &address))
+            return address;
     }
     return 0;
 }
@@ -132,7 +136,7 @@ nic_sight_word_came(gpointer user, JsonNode *result, const GError *error)
         vt_error_set(&inner, VT_ERROR_UNSUPPORTED, "QEMU does not show the registers of device '%s'.",
                      ask->id);
     else if (!error)
-        ask->sight.receives = (word & ask->row->mask) != 0;
+        ask->sight.receives = (word & ask->row->mask) == ask->row->value;
     nic_sight_end(ask, error ? error : inner);
 }
 
@@ -152,7 +156,7 @@ nic_sight_bar_came(gpointer user, JsonNode *result, const GError *error)
     NicSightAsk *ask = user;
 
     if (!error)
-        ask->sight.bar = vt_nic_sight_bar(result, ask->id);
+        ask->sight.bar = vt_nic_sight_bar(result, ask->id, ask->row->bar);
     if (error || !ask->sight.bar)
         nic_sight_end(ask, error);
     else

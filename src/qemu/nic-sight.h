@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Whether the guest's driver has opened an emulated NIC: its receiver's switch, read in the guest's memory.
+ * Whether the guest's driver has opened an emulated NIC: a register that it sets then, read through QEMU's monitor.
  *
  * Emulated primaries serve tests and demonstrations; what a VF shows of itself stands in datapath/sriov.h.
  */
@@ -9,8 +9,8 @@
 #include "qemu/qmp-client.h"
 
 typedef struct {
-    guint64 bar;       /* guest-physical address of its registers; 0: not mapped (yet) */
-    gboolean receives; /* its driver has switched the receiver on */
+    guint64 bar;       /* guest-physical address of the BAR with that register; 0: not mapped (yet) */
+    gboolean receives; /* its driver has opened it */
 } VtNicSight;
 
 /**
@@ -33,19 +33,21 @@ gboolean vt_nic_sight_knows(const char *model);
  * @done:   told what was seen
  * @user:   for @done
  *
- * Source: Intel 82574 and 82576 data sheets, register RCTL (0x100), bit RXEN; QAPI query-pci; HMP xp.
+ * Source: Intel 82574 and 82576 data sheets, register RCTL (0x100), bit RXEN; PCI Express base specification, MSI-X
+ * vector control, mask bit; QAPI query-pci; HMP xp.
  */
 void vt_nic_sight_ask(VtQmpClient *client, const char *model, const char *id, guint64 bar,
                       VtNicSightFunc done, gpointer user);
 
 /**
- * vt_nic_sight_bar - where a device's first BAR is mapped
+ * vt_nic_sight_bar - where a BAR of a device is mapped
  * @buses: what query-pci returns
  * @id:    of the device in QEMU
+ * @bar:   its number
  *
  * Return: the address; 0 when there is no such device, or the BAR is not mapped.
  */
-guint64 vt_nic_sight_bar(JsonNode *buses, const char *id);
+guint64 vt_nic_sight_bar(JsonNode *buses, const char *id, guint bar);
 
 /**
  * vt_nic_sight_word - the word that xp has printed
