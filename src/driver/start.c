@@ -27,6 +27,7 @@
 #include "driver/start-host.h"
 #include "driver/stop.h"
 #include "driver/store.h"
+#include "driver/team-manage.h"
 #include "driver/team-state.h"
 #include "driver/team-watch.h"
 #include "driver/vf-give.h"
@@ -478,6 +479,16 @@ start_object(const char *member, JsonNode *value)
     return node;
 }
 
+static void
+start_datapath_opened(gpointer user, const GError *error)
+{
+    const StartRun *run = vt_seq_act_data(user);
+
+    if (vt_seq_act_is_current(user) && !run->params.incoming)
+        vt_team_manage_boots(run->domain);
+    vt_seq_act_done(user, error);
+}
+
 static VtStepResult
 start_open_datapath(VtSeq *seq, gpointer data, GError **error)
 {
@@ -485,7 +496,8 @@ start_open_datapath(VtSeq *seq, gpointer data, GError **error)
 
     vt_team_state_open(run->domain);
     vt_team_watch_open(run->domain);
-    vt_datapath_open(run->driver, run->domain, run->params.incoming != NULL, vt_seq_act_done, start_act(run));
+    vt_datapath_open(run->driver, run->domain, run->params.incoming != NULL, start_datapath_opened,
+                     start_act(run));
     return VT_STEP_WAIT;
 }
 

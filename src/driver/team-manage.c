@@ -13,6 +13,7 @@
 
 #include "driver/team-manage.h"
 
+#include "driver/datapath.h"
 #include "driver/domain-private.h"
 #include "driver/journal.h"
 #include "driver/team-legs.h"
@@ -319,6 +320,19 @@ manage_start_replug(TeamManage *manage)
 }
 
 /* ---- public ---- */
+
+void
+vt_team_manage_boots(VtDomain *domain)
+{
+    g_autoptr(GPtrArray) teams = vt_teaming_teams(domain->live);
+
+    for (guint i = 0; i < teams->len; i++) {
+        const VtTeam *team = g_ptr_array_index(teams, i);
+
+        if (vt_team_manage_is(team))
+            vt_datapath_event(domain, team->persistent->info.alias, VT_HANDOVER_PRIMARY_EXPECTED, NULL, NULL);
+    }
+}
 
 void
 vt_team_manage_unplug(VtDomain *domain, VtDoneFunc done, gpointer user)

@@ -31,6 +31,15 @@ gboolean vt_team_manage_limits(const VtDriverConfig *config, const VtTeamPolicy 
                                guint *retries);
 
 /**
+ * vt_team_manage_boots - a guest is about to boot with its primaries plugged
+ * @domain: its datapath is open
+ *
+ * QEMU says nothing about them, and a guest without net_failover neither: the host feeds both legs until it is seen
+ * which one the guest takes.
+ */
+void vt_team_manage_boots(VtDomain *domain);
+
+/**
  * vt_team_manage_unplug - take the primaries out, until vt_team_manage_replug()
  * @domain: active, running; its journal, if open, has the steps
  * @done:   told at once where there is no such team; OPERATION_FAILED: a primary was not let go of, with its name:

@@ -8,6 +8,7 @@ import harness
 from harness import wait_for
 
 COMPLETE = b'VTSAVED\n'
+BY_DRIVER = "orchestration='management'"
 
 
 class Save(harness.LabTest):
@@ -40,8 +41,8 @@ class Save(harness.LabTest):
             wait_for(lambda: any(role == 'primary' and state == 'up' for role, _, state in serial.links(mark).values()),
                      60, lambda: 'the primary to be back: ' + serial.text(mark)[-800:])
 
-    def save_and_restore(self, team):
-        serial = self.boot(team=team)
+    def save_and_restore(self, team, **more):
+        serial = self.boot(team=team, **more)
         self.a.virsh('save', self.domain, self.file, timeout=120)
         self.assertRegex(self.a.virsh('domstate', '--reason', self.domain).stdout, r'shut off \(saved\)')
         self.assertEqual(self.a.qemu_pids(), [])
@@ -61,8 +62,11 @@ class Save(harness.LabTest):
     def test_teamed_guest_is_saved_and_restored(self):
         self.save_and_restore('vmxnet3')
 
-    def managed(self, team):
-        serial = self.boot(team=team)
+    def test_team_of_the_driver_is_saved_and_restored(self):
+        self.save_and_restore('vmxnet3', policy=BY_DRIVER)
+
+    def managed(self, team, **more):
+        serial = self.boot(team=team, **more)
         self.a.virsh('managedsave', self.domain, timeout=120)
         self.assertRegex(self.a.virsh('dominfo', self.domain).stdout, r'Managed save:\s+yes')
         self.assertIn(self.domain, self.a.virsh('list', '--all', '--with-managed-save', '--name').stdout)
@@ -82,8 +86,17 @@ class Save(harness.LabTest):
     def test_managed_image_of_a_teamed_guest(self):
         self.managed('vmxnet3')
 
+    def test_managed_image_of_a_guest_with_a_team_of_the_driver(self):
+        self.managed('vmxnet3', policy=BY_DRIVER)
+
+    def test_team_of_the_driver_comes_back_when_the_guest_is_resumed(self):
+        self.saved_paused(policy=BY_DRIVER)
+
     def test_saved_paused_and_restored_running(self):
-        serial = self.boot()
+        self.saved_paused()
+
+    def saved_paused(self, **more):
+        serial = self.boot(**more)
         self.a.virsh('save', '--paused', self.domain, self.file, timeout=120)
         mark = serial.end()
         self.a.virsh('restore', self.file, timeout=120)
@@ -106,7 +119,13 @@ class Save(harness.LabTest):
         self.assertEqual([f for _, _, names in os.walk(self.a.root) for f in names if f.endswith('.save')], [])
 
     def test_paused_team_is_refused_with_what_to_do(self):
-        serial = self.boot()
+        self.paused_team_is_refused()
+
+    def test_paused_team_of_the_driver_is_refused_with_what_to_do(self):
+        self.paused_team_is_refused(policy=BY_DRIVER)
+
+    def paused_team_is_refused(self, **more):
+        serial = self.boot(**more)
         self.a.virsh('suspend', self.domain)
         refused = self.a.virsh('save', self.domain, self.file, check=False)
         self.assertNotEqual(refused.returncode, 0)
@@ -139,8 +158,33 @@ class Save(harness.LabTest):
         self.assertEqual(self.a.state(self.domain), 'running')
         self.assert_alive(40)
 
+    def test_team_of_the_driver_that_does_not_eject_runs_on(self):
+        serial = self.boot(options='vt.noeject', kernel_options='acpiphp.disable=1', policy=BY_DRIVER)
+        serial.wait(r'VT: links.*primary:\w+:up', 60)
+        process = self.a.start_virsh('save', self.domain, self.file)
+        wait_for(lambda: self.job_phase(self.a), 20, 'the job to begin')
+        status, _, err = self.ends(process)
+        self.assertNotEqual(status, 0)
+        self.assertIn('ua-primary', err)
+        self.assertIsNone(self.head())
+        self.assertEqual(self.a.state(self.domain), 'running')
+        self.assert_alive(40)
+        # and a client may end the wait
+        process = self.a.start_virsh('save', self.domain, self.file)
+        wait_for(lambda: self.job_phase(self.a), 20, 'the job to begin')
+        self.a.virsh('domjobabort', self.domain)
+        self.assertNotEqual(self.ends(process)[0], 0)
+        self.assertIsNone(self.head())
+        self.assertEqual(self.a.state(self.domain), 'running')
+
+    def test_full_disk_leaves_a_team_of_the_driver_as_it_was(self):
+        self.full_disk(policy=BY_DRIVER)
+
     def test_full_disk_leaves_the_guest_running(self):
-        serial = self.boot()
+        self.full_disk()
+
+    def full_disk(self, **more):
+        serial = self.boot(**more)
         small = os.path.join(self.lab.dir, 'small')
         os.makedirs(small, exist_ok=True)
         # The daemon has a mount namespace of its own (ip netns exec).
