@@ -16,7 +16,8 @@
 #define DATAPATH_TEAM_LOOK_MS 20
 #define DATAPATH_TEAM_SIGHT_MS                                                                               \
     10 /* an emulated NIC: what the guest is sent between its opening and our look is lost */
-#define DATAPATH_TEAM_UNSURE 50 /* one look of so many when nothing has been seen for a long time */
+#define DATAPATH_TEAM_UNSURE_SIGHT 10
+#define DATAPATH_TEAM_UNSURE       50 /* one look of so many when nothing has been seen for a long time */
 
 typedef struct {
     VtDoneFunc done;
@@ -254,9 +255,15 @@ static void
 datapath_team_ask(VtDatapathTeam *team)
 {
     VtQmpClient *monitor = team->funcs->monitor ? team->funcs->monitor(team->owner) : NULL;
+    g_autoptr(GError) error = NULL;
 
-    if (!monitor || team->asking || team->handover.state == VT_HANDOVER_STIRRING)
+    if (team->asking || team->handover.state == VT_HANDOVER_STIRRING)
         return;
+    if (!monitor) {
+        vt_error_set(&error, VT_ERROR_ABORTED, "QEMU's monitor is not connected.");
+        datapath_team_blind(team, error);
+        return;
+    }
     team->asking = g_new0(DatapathTeamSight, 1);
     team->asking->team = team;
     vt_nic_sight_ask(monitor, team->model, team->transient, team->bar, datapath_team_seen, team->asking);
@@ -268,7 +275,8 @@ datapath_team_look(gpointer user)
     VtDatapathTeam *team = user;
     VtLifeSigns signs;
 
-    if (team->handover.state == VT_HANDOVER_UNSURE && ++team->looks % DATAPATH_TEAM_UNSURE != 0)
+    if (team->handover.state == VT_HANDOVER_UNSURE &&
+        ++team->looks % (team->model ? DATAPATH_TEAM_UNSURE_SIGHT : DATAPATH_TEAM_UNSURE) != 0)
         return G_SOURCE_CONTINUE;
     if (team->model)
         datapath_team_ask(team);
