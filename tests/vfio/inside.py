@@ -10,6 +10,7 @@ import time
 import unittest
 
 import vfiolab
+from probe import Probe  # noqa: F401
 from vfiolab import NO_MAC, VFS, run, vt, wait_for
 
 sys.path.insert(0, os.path.join(vfiolab.HERE, '..', 'e2e'))

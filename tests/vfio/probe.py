@@ -7,6 +7,7 @@ first is a PF:
 
     VT_BUILD=build VT_PROBE=PF,OTHER python3 tests/vfio/probe.py
 """
+import contextlib
 import glob
 import json
 import os
@@ -60,8 +61,9 @@ class Probe(unittest.TestCase):
         if names:
             cls.pf, cls.wire = names.split(',')
         else:
-            found = {read(p): p.split('/')[4] for p in glob.glob('/sys/class/net/*/address')}
-            cls.pf, cls.wire = (found[mac] for mac in PF_MACS)
+            # Namespaces that are gone give them back after a moment.
+            wait_for(lambda: all(mac in cls.interfaces() for mac in PF_MACS))
+            cls.pf, cls.wire = (cls.interfaces()[mac] for mac in PF_MACS)
         cls.device = os.path.realpath('/sys/class/net/%s/device' % cls.pf)
         cls.bdf = os.path.basename(cls.device)
         cls.root = tempfile.mkdtemp(prefix='vt-probe-')
@@ -70,6 +72,14 @@ class Probe(unittest.TestCase):
         cls.vfs = []
         write(cls.device + '/sriov_numvfs', '0')
         run('ip', 'link', 'set', cls.wire, 'up')
+
+    @staticmethod
+    def interfaces():
+        found = {}
+        for path in glob.glob('/sys/class/net/*/address'):
+            with contextlib.suppress(OSError):
+                found[read(path)] = path.split('/')[4]
+        return found
 
     @classmethod
     def make_vfs(cls):
