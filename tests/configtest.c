@@ -109,7 +109,7 @@ test_example(void)
         }
     vt_config_parse(config, active->str, "virtteamd.conf", &error);
     g_assert_no_error(error);
-    g_assert_cmpuint(keys, ==, 25);
+    g_assert_cmpuint(keys, ==, 29);
     g_assert_cmpuint(config->unix_sock_rw_perms, ==, defaults->unix_sock_rw_perms);
     g_assert_cmpuint(config->unix_sock_ro_perms, ==, defaults->unix_sock_ro_perms);
     g_assert_cmpuint(config->unix_sock_ro, ==, defaults->unix_sock_ro);
@@ -127,6 +127,9 @@ test_example(void)
     g_assert_cmpuint(config->team_unplug_timeout_ms, ==, defaults->team_unplug_timeout_ms);
     g_assert_cmpuint(config->team_unplug_retries, ==, defaults->team_unplug_retries);
     g_assert_cmpuint(config->team_on_timeout, ==, defaults->team_on_timeout);
+    g_assert_cmpuint(config->team_on_link_loss, ==, defaults->team_on_link_loss);
+    g_assert_cmpuint(config->team_link_down_ms, ==, defaults->team_link_down_ms);
+    g_assert_cmpuint(config->team_link_up_ms, ==, defaults->team_link_up_ms);
 }
 
 /* Everything lies below --root, and the host's UUID is made once. */

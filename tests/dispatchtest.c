@@ -719,6 +719,53 @@ test_teams_are_told(DispatchFixture *fixture, gconstpointer data)
 }
 
 static void
+test_team_is_switched(DispatchFixture *fixture, gconstpointer data)
+{
+    const VtMessageHeader header = { .program = VT_PROTO_TEAM_PROGRAM,
+                                     .version = VT_PROTO_TEAM_VERSION,
+                                     .procedure = VT_PROTO_TEAM_SWITCH,
+                                     .serial = 8 };
+    static const struct {
+        const char *team;
+        guint32 to, timeout_s, flags;
+        const char *answer; /* NULL: refused */
+    } rows[] = {
+        { .to = 0, .answer = "team - to standby within 0 ms" },
+        { .team = "ua-x", .to = 1, .timeout_s = 7, .answer = "team ua-x to primary within 7000 ms" },
+        { .to = 1, .timeout_s = G_MAXUINT32, .answer = "team - to primary within 86400000 ms" },
+        { .to = 2 },
+        { .flags = 1 },
+    };
+
+    dispatch_open(fixture, "qemu:///system", 0);
+    dispatch_expect(fixture, "reply 1 serial 0 ok 0 bytes");
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        VtProtoTeamSwitchArgs args = { .dom = dispatch_web(),
+                                       .team = (char *)rows[i].team,
+                                       .to = rows[i].to,
+                                       .timeout_s = rows[i].timeout_s,
+                                       .flags = rows[i].flags };
+        VtProtoText said = { .text = NULL };
+
+        dispatch_give_frame(fixture, rpc_peer_frame(&header, &vt_proto_team_switch_args, &args), NULL);
+        if (!rows[i].answer) {
+            g_autofree char *expected = g_strdup_printf(
+                "reply x:2 serial 8 error 8/10 invalid argument: a team is switched to standby (0) or to its primary (1), without flags; "
+                "not to %u with %u",
+                rows[i].to, rows[i].flags);
+
+            dispatch_expect(fixture, expected);
+            continue;
+        }
+        g_assert_cmpuint(fixture->messages->len, ==, 1);
+        rpc_peer_decode(g_ptr_array_index(fixture->messages, 0), &vt_proto_text, &said);
+        g_ptr_array_set_size(fixture->messages, 0);
+        g_assert_cmpstr(said.text, ==, rows[i].answer);
+        vt_xdr_type_clear(&vt_proto_text, &said);
+    }
+}
+
+static void
 test_teams_of_nobody(DispatchFixture *fixture, gconstpointer data)
 {
     VtProtoDom dom = { .name = (char *)"store", .id = -1 };
@@ -771,6 +818,7 @@ main(int argc, char **argv)
     DISPATCH_TEST("console/deaf-guest", test_console_of_a_deaf_guest);
     DISPATCH_TEST("console/vanished-client", test_console_of_a_vanished_client);
     DISPATCH_TEST("team/told", test_teams_are_told);
+    DISPATCH_TEST("team/switched", test_team_is_switched);
     DISPATCH_TEST("team/of-nobody-and-of-a-stopped-guest", test_teams_of_nobody);
     return g_test_run();
 }

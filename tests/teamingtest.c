@@ -157,7 +157,7 @@ test_teams_are_found(void)
 {
     g_autoptr(VtDomainDef) def = parsed(
         HEAD("<v:team persistent='ua-s' orchestration='management' unplug-timeout='7' unplug-retries='0' "
-             "on-timeout='wait' standby-only='no' pci-ids='8086:1520'/>",
+             "on-timeout='wait' on-link-loss='ignore' standby-only='no' pci-ids='8086:1520'/>",
              "q35") STANDBY("") VF("") "<interface type='user'/>" TAIL);
     g_autoptr(GPtrArray) teams = vt_teaming_teams(def);
     const VtTeam *team = teams->pdata[0];
@@ -171,6 +171,7 @@ test_teams_are_found(void)
     g_assert_cmpuint(team->policy->unplug_timeout_ms, ==, 7000);
     g_assert_cmpint(team->policy->unplug_retries, ==, 0);
     g_assert_cmpint(team->policy->on_timeout, ==, VT_TEAM_ON_TIMEOUT_WAIT);
+    g_assert_cmpint(team->policy->on_link_loss, ==, VT_TEAM_ON_LINK_LOSS_IGNORE);
     g_assert_cmpint(team->policy->standby_only, ==, VT_TRISTATE_NO);
     g_assert_cmpstr(team->policy->pci_ids, ==, "8086:1520");
     g_assert_false(team->policy->emulated);

@@ -50,8 +50,7 @@ static gboolean
 client_fail_io(GError **error, int code)
 {
     if (code == EAGAIN || code == EWOULDBLOCK)
-        return vt_error_set(error, VT_ERROR_TIMEOUT, _("the daemon has not answered within %d seconds"),
-                            CLIENT_TIMEOUT_S);
+        return vt_error_set(error, VT_ERROR_TIMEOUT, "%s", _("the daemon has not answered in time"));
     return vt_error_set_errno(error, code, "%s", _("the connection to the daemon is lost"));
 }
 
@@ -114,6 +113,15 @@ client_refused(GBytes *payload, GError **error)
     return FALSE;
 }
 
+static void
+client_set_timeout(VtClient *client, guint timeout_s)
+{
+    const struct timeval limit = { .tv_sec = timeout_s };
+
+    setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
 gboolean
 vt_client_call(VtClient *client, const VtClientCall *call, GError **error)
 {
@@ -126,6 +134,7 @@ vt_client_call(VtClient *client, const VtClientCall *call, GError **error)
     g_autoptr(GByteArray) frame = vt_message_begin(&header);
     VtXdrWriter writer;
 
+    client_set_timeout(client, call->timeout_s ? call->timeout_s : CLIENT_TIMEOUT_S);
     vt_xdr_writer_init(&writer, frame, VT_MESSAGE_MAX);
     if (!vt_xdr_type_encode(call->args_type, call->args, &writer, error))
         return FALSE;
@@ -198,7 +207,6 @@ client_open_driver(VtClient *client, gboolean readonly, GError **error)
 static gboolean
 client_connect(VtClient *client, const char *path, GError **error)
 {
-    const struct timeval limit = { .tv_sec = CLIENT_TIMEOUT_S };
     struct sockaddr_un address = { .sun_family = AF_UNIX };
 
     if (strlen(path) >= sizeof address.sun_path)
@@ -207,8 +215,7 @@ client_connect(VtClient *client, const char *path, GError **error)
     client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (client->fd < 0)
         return vt_error_set_errno(error, errno, "%s", _("cannot make a socket"));
-    setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    client_set_timeout(client, CLIENT_TIMEOUT_S);
     if (connect(client->fd, (const struct sockaddr *)&address, sizeof address) < 0)
         return vt_error_set_errno(error, errno,
                                   _("cannot connect to '%s' (is virtteamd running, and is it the right "

@@ -14,6 +14,7 @@ typedef struct {
     const VtXdrType *args_type, *ret_type;
     gconstpointer args; /* nullable: void */
     gpointer ret;       /* zeroed memory of @ret_type; vt_xdr_type_clear() it */
+    guint timeout_s;    /* 0: a minute */
 } VtClientCall;
 
 /**

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "cli/client.h"
 #include "rpc/proto-team.h"
+#include "util/enum.h"
 #include "util/i18n.h"
 
 static gboolean
@@ -38,6 +39,18 @@ cmd_team_line(const char *label, const char *value)
 }
 
 static void
+cmd_team_kept(const VtProtoTeam *team)
+{
+    g_autofree char *text = NULL;
+
+    if (!team->kept || !*team->kept)
+        return;
+    text = g_strdup_printf(_("%s, since %s%s%s"), team->kept, team->kept_since ? team->kept_since : "?",
+                           team->kept_why ? ": " : "", team->kept_why ? team->kept_why : "");
+    cmd_team_line(_("kept by"), text);
+}
+
+static void
 cmd_team_show(const VtProtoTeam *team)
 {
     g_autofree char *standby = g_strdup_printf("%s (%s)", team->name, team->standby_host);
@@ -55,6 +68,9 @@ cmd_team_show(const VtProtoTeam *team)
     cmd_team_line(_("negotiated"), team->standby);
     cmd_team_line(_("orchestration"), team->orchestration);
     cmd_team_line(_("host"), host);
+    cmd_team_kept(team);
+    cmd_team_line(_("watched"), team->watch);
+    cmd_team_line(_("host settings"), team->settings);
     cmd_team_line(strcmp(team->backend, "none") == 0 ? _("no back end") : _("because"), team->why);
     cmd_team_line(_("last error"), team->error);
 }
@@ -110,39 +126,97 @@ cmd_team_print(const char *domain, const VtProtoItems *teams)
     }
 }
 
+/* ---- the switch ---- */
+
+/* 0 and 1 are VtTeamSwitchTo. */
+static const char *const cmd_team_goals[] = { "standby", "primary" };
+
+static gboolean
+cmd_team_switch(const char *socket, char *const *words, char *team, guint timeout_s, GError **error)
+{
+    g_autoptr(VtClient) client = NULL;
+    VtProtoTeamSwitchArgs args = { .team = team, .timeout_s = timeout_s };
+    VtProtoText said = { .text = NULL };
+    const VtClientCall call = {
+        .program = VT_PROTO_TEAM_PROGRAM,
+        .version = VT_PROTO_TEAM_VERSION,
+        .procedure = VT_PROTO_TEAM_SWITCH,
+        .args_type = &vt_proto_team_switch_args,
+        .args = &args,
+        .ret_type = &vt_proto_text,
+        .ret = &said,
+        /* The daemon has limits of its own for all it does; this one is for a daemon that hangs. */
+        .timeout_s = 900 + timeout_s,
+    };
+    gboolean ok;
+
+    args.to = (guint32)vt_enum_value(cmd_team_goals, G_N_ELEMENTS(cmd_team_goals), words[1]);
+    client = vt_client_open(socket, FALSE, error);
+    ok = client && vt_client_lookup(client, words[0], &args.dom, error) &&
+         vt_client_call(client, &call, error);
+    if (ok)
+        g_print("%s\n", said.text ? said.text : "");
+    vt_xdr_type_clear(&vt_proto_text, &said);
+    vt_xdr_type_clear(&vt_proto_dom, &args.dom);
+    return ok;
+}
+
+static gboolean
+cmd_team_list(const char *socket, const char *domain, gboolean json, GError **error)
+{
+    VtProtoItems teams = { .items = { .n = 0 } };
+    gboolean ok = cmd_team_fetch(socket, domain, &teams, error);
+
+    if (ok && json)
+        cmd_team_print_json(&teams);
+    else if (ok)
+        cmd_team_print(domain, &teams);
+    vt_xdr_type_clear(&vt_proto_team_list, &teams);
+    return ok;
+}
+
 static int
 cmd_team_run(char **argv)
 {
     g_autofree char *socket = NULL;
     g_autofree char *root = NULL;
+    g_autofree char *team = NULL;
     gboolean json = FALSE;
+    int timeout_s = 0;
     const GOptionEntry entries[] = {
         { "socket", 0, 0, G_OPTION_ARG_FILENAME, &socket, N_("the daemon's socket"), "PATH" },
         { "root", 0, 0, G_OPTION_ARG_FILENAME, &root, N_("the daemon's --root"), "DIR" },
         { "json", 0, 0, G_OPTION_ARG_NONE, &json, N_("print JSON"), NULL },
+        { "team", 0, 0, G_OPTION_ARG_STRING, &team, N_("which team, by an alias"), "ALIAS" },
+        { "timeout", 0, 0, G_OPTION_ARG_INT, &timeout_s, N_("seconds that the guest may take"), "S" },
         { NULL },
     };
-    g_auto(GStrv) words = vt_cmd_options(&vt_cmd_team, argv, entries, 1);
-    VtProtoItems teams = { .items = { .n = 0 } };
+    g_auto(GStrv) words = vt_cmd_options_more(&vt_cmd_team, argv, entries, 1, 1);
     g_autoptr(GError) error = NULL;
+    gboolean ok;
 
     if (!words)
         return VT_CMD_USAGE;
+    if ((words[1] && vt_enum_value(cmd_team_goals, G_N_ELEMENTS(cmd_team_goals), words[1]) < 0) ||
+        timeout_s < 0) {
+        g_printerr(_(
+            "virtteam team: a team is switched to 'standby' or to 'primary', within a number of seconds\n"));
+        return VT_CMD_USAGE;
+    }
     if (!socket)
         socket = vt_client_socket(root);
-    if (!cmd_team_fetch(socket, words[0], &teams, &error))
-        g_printerr("virtteam team: %s\n", error->message);
-    else if (json)
-        cmd_team_print_json(&teams);
+    if (words[1])
+        ok = cmd_team_switch(socket, words, team, (guint)timeout_s, &error);
     else
-        cmd_team_print(words[0], &teams);
-    vt_xdr_type_clear(&vt_proto_team_list, &teams);
-    return error ? VT_CMD_FAILED : VT_CMD_OK;
+        ok = cmd_team_list(socket, words[0], json, &error);
+    if (!ok)
+        g_printerr("virtteam team: %s\n", error->message);
+    return ok ? VT_CMD_OK : VT_CMD_FAILED;
 }
 
 const VtCmd vt_cmd_team = {
     .name = "team",
-    .args = "[--socket PATH | --root DIR] [--json] DOM",
-    .summary = N_("show the teams of a running guest"),
+    .args = "[--socket PATH | --root DIR] [--json] DOM [standby|primary [--team ALIAS] [--timeout S]]",
+    .summary = N_("show the teams of a running guest, or switch one"),
     .run = cmd_team_run,
 };

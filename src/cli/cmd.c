@@ -4,7 +4,7 @@
 #include "util/i18n.h"
 
 char **
-vt_cmd_options(const VtCmd *cmd, char **argv, const GOptionEntry *entries, guint n_words)
+vt_cmd_options_more(const VtCmd *cmd, char **argv, const GOptionEntry *entries, guint n_words, guint n_more)
 {
     g_autofree char *usage = g_strdup_printf("%s %s", cmd->name, cmd->args);
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -25,9 +25,17 @@ vt_cmd_options(const VtCmd *cmd, char **argv, const GOptionEntry *entries, guint
     } else {
         guint first = words[0] && words[1] && g_str_equal(words[1], "--") ? 2 : 1;
 
-        if (g_strv_length(words) == n_words + first)
+        guint count = g_strv_length(words) - first;
+
+        if (count >= n_words && count <= n_words + n_more)
             return g_strdupv(words + first);
     }
     g_printerr(_("usage: virtteam %s\n"), usage);
     return NULL;
+}
+
+char **
+vt_cmd_options(const VtCmd *cmd, char **argv, const GOptionEntry *entries, guint n_words)
+{
+    return vt_cmd_options_more(cmd, argv, entries, n_words, 0);
 }

@@ -27,12 +27,17 @@ extern const VtCmd vt_cmd_timeline;
 extern const VtCmd vt_cmd_validate;
 
 /**
- * vt_cmd_options - read a command's options
+ * vt_cmd_options_more - read a command's options
  * @cmd:     for messages
  * @argv:    what follows its name
  * @entries: (nullable) GLib's table of options, ended by an empty row
- * @n_words: how many words have to be left over
+ * @n_words: how many words have to be left over, at least 1
+ * @n_more:  how many more there may be
  *
  * Return: (transfer full) the words that are no options, or NULL after a message on stderr.
  */
+char **vt_cmd_options_more(const VtCmd *cmd, char **argv, const GOptionEntry *entries, guint n_words,
+                           guint n_more);
+
+/** As vt_cmd_options_more(), with exactly @n_words. */
 char **vt_cmd_options(const VtCmd *cmd, char **argv, const GOptionEntry *entries, guint n_words);

@@ -82,6 +82,12 @@ typedef enum {
     VT_TEAM_ON_TIMEOUT_WAIT,
 } VtTeamOnTimeout;
 
+typedef enum {
+    VT_TEAM_ON_LINK_LOSS_DEFAULT,
+    VT_TEAM_ON_LINK_LOSS_STANDBY,
+    VT_TEAM_ON_LINK_LOSS_IGNORE,
+} VtTeamOnLinkLoss;
+
 /* One <virtteam:team> of our element in <metadata> (namespace urn:virtteam:domain:1). */
 typedef struct {
     char *persistent; /* alias it speaks of */
@@ -90,6 +96,7 @@ typedef struct {
     guint unplug_timeout_ms; /* 0: default */
     int unplug_retries;      /* -1: default */
     VtTeamOnTimeout on_timeout;
+    VtTeamOnLinkLoss on_link_loss;
     char *pf;                /* VF policy: name of the PF to take a free VF from; nullable */
     char *pci_ids;           /* VF policy: "8086:1520 15b3:1018", nullable */
     VtTristate standby_only; /* a host without a free VF takes the guest on standby */

@@ -104,14 +104,17 @@ static gboolean
 teaming_parse_policy(VtParseContext *ctx, const xmlNode *node, VtTeamPolicy *policy)
 {
     static const VtElementSchema schema = {
-        .attrs = "persistent emulated orchestration unplug-timeout unplug-retries on-timeout pf pci-ids "
-                 "standby-only",
+        .attrs = "persistent emulated orchestration unplug-timeout unplug-retries on-timeout "
+                 "on-link-loss pf pci-ids standby-only",
     };
     static const char *const orchestrations[] = { NULL, "auto", "qemu", "management" };
     static const char *const on_timeouts[] = { NULL, "abort", "wait" };
+    static const char *const on_losses[] = { NULL, "standby", "ignore" };
     static const VtXmlEnum orchestration_values = { orchestrations, G_N_ELEMENTS(orchestrations), NULL };
     static const VtXmlEnum on_timeout_values = { on_timeouts, G_N_ELEMENTS(on_timeouts), NULL };
+    static const VtXmlEnum on_loss_values = { on_losses, G_N_ELEMENTS(on_losses), NULL };
     int orchestration = VT_ORCHESTRATION_DEFAULT, on_timeout = VT_TEAM_ON_TIMEOUT_DEFAULT;
+    int on_loss = VT_TEAM_ON_LINK_LOSS_DEFAULT;
     guint timeout_s = 0, retries = G_MAXUINT;
     gboolean ok = vt_element_check(ctx, node, &schema);
 
@@ -120,12 +123,14 @@ teaming_parse_policy(VtParseContext *ctx, const xmlNode *node, VtTeamPolicy *pol
     ok &= vt_xml_attr_flag(ctx->problems, node, "emulated", "yes no", &policy->emulated);
     ok &= vt_xml_attr_enum(ctx->problems, node, "orchestration", &orchestration_values, &orchestration);
     ok &= vt_xml_attr_enum(ctx->problems, node, "on-timeout", &on_timeout_values, &on_timeout);
+    ok &= vt_xml_attr_enum(ctx->problems, node, "on-link-loss", &on_loss_values, &on_loss);
     ok &= vt_xml_attr_uint(ctx->problems, node, "unplug-timeout", 1, TEAMING_TIMEOUT_MAX_S, &timeout_s);
     ok &= vt_xml_attr_uint(ctx->problems, node, "unplug-retries", 0, TEAMING_RETRIES_MAX, &retries);
     ok &= vt_parse_yes_no(ctx, node, "standby-only", &policy->standby_only);
     ok &= teaming_parse_names(ctx, node, policy);
     policy->orchestration = (VtOrchestration)orchestration;
     policy->on_timeout = (VtTeamOnTimeout)on_timeout;
+    policy->on_link_loss = (VtTeamOnLinkLoss)on_loss;
     policy->unplug_timeout_ms = timeout_s * 1000;
     policy->unplug_retries = retries == G_MAXUINT ? -1 : (int)retries;
     return ok;

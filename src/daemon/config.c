@@ -56,6 +56,11 @@ static const char *const config_on_timeouts[] = {
     [VT_TEAM_ON_TIMEOUT_WAIT] = "wait",
 };
 
+static const char *const config_on_link_losses[] = {
+    [VT_TEAM_ON_LINK_LOSS_STANDBY] = "standby",
+    [VT_TEAM_ON_LINK_LOSS_IGNORE] = "ignore",
+};
+
 #define CONFIG_KEY(kind_, member) .key = #member, .kind = kind_, .offset = G_STRUCT_OFFSET(VtConfig, member)
 #define CONFIG_CHOICES(table)     .choices = table, .n_choices = G_N_ELEMENTS(table)
 
@@ -84,6 +89,9 @@ static const ConfigKey config_keys[] = {
     { CONFIG_KEY(CONFIG_NUMBER, team_unplug_timeout_ms), .min = 100, .max = 3600000 },
     { CONFIG_KEY(CONFIG_NUMBER, team_unplug_retries), .max = 100 },
     { CONFIG_KEY(CONFIG_CHOICE, team_on_timeout), CONFIG_CHOICES(config_on_timeouts) },
+    { CONFIG_KEY(CONFIG_CHOICE, team_on_link_loss), CONFIG_CHOICES(config_on_link_losses) },
+    { CONFIG_KEY(CONFIG_NUMBER, team_link_down_ms), .min = 1, .max = 3600000 },
+    { CONFIG_KEY(CONFIG_NUMBER, team_link_up_ms), .min = 1, .max = 3600000 },
     { CONFIG_KEY(CONFIG_STRING, default_emulator) },
     { CONFIG_KEY(CONFIG_STRING, network_uri) },
 };
@@ -109,6 +117,9 @@ vt_config_new(void)
     config->team_auto_prefers = VT_ORCHESTRATION_QEMU;
     config->team_unplug_timeout_ms = 30000;
     config->team_on_timeout = VT_TEAM_ON_TIMEOUT_ABORT;
+    config->team_on_link_loss = VT_TEAM_ON_LINK_LOSS_STANDBY;
+    config->team_link_down_ms = 1000;
+    config->team_link_up_ms = 3000;
     return config;
 }
 
@@ -364,6 +375,9 @@ vt_config_to_driver(const VtConfig *config, const char *root, gboolean session, 
     driver->unplug_timeout_ms = config->team_unplug_timeout_ms;
     driver->unplug_retries = config->team_unplug_retries;
     driver->on_timeout = (VtTeamOnTimeout)config->team_on_timeout;
+    driver->on_link_loss = (VtTeamOnLinkLoss)config->team_on_link_loss;
+    driver->link_down_ms = config->team_link_down_ms;
+    driver->link_up_ms = config->team_link_up_ms;
     driver->default_emulator = g_strdup(config->default_emulator);
     driver->network_uri = g_strdup(config->network_uri);
     if (!config_host_uuid(config, driver->lib_dir, &driver->host_uuid, error)) {

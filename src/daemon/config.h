@@ -27,7 +27,9 @@ typedef struct {
     guint team_orchestration; /* VtOrchestration */
     guint team_auto_prefers;  /* likewise, without AUTO */
     guint team_unplug_timeout_ms, team_unplug_retries;
-    guint team_on_timeout; /* VtTeamOnTimeout */
+    guint team_on_timeout;   /* VtTeamOnTimeout */
+    guint team_on_link_loss; /* VtTeamOnLinkLoss */
+    guint team_link_down_ms, team_link_up_ms;
     char *default_emulator;
     char *network_uri; /* NULL: libvirt's own for the mode */
 } VtConfig;

@@ -10,7 +10,9 @@
 
 #include "daemon/listen.h"
 #include "daemon/server.h"
+#include "datapath/fallover.h"
 #include "datapath/handover.h"
+#include "driver/team-switch.h"
 #include "qemu/mig-dst.h"
 #include "qemu/mig-phase.h"
 #include "qemu/mig-src.h"
@@ -258,6 +260,16 @@ main_steps_to_markdown(void)
     return g_string_free(text, FALSE);
 }
 
+static char *
+main_switch_to_markdown(void)
+{
+    g_autofree char *standby = vt_seq_table_to_markdown(vt_team_switch_standby_table());
+    g_autofree char *primary = vt_seq_table_to_markdown(vt_team_switch_primary_table());
+
+    return g_strdup_printf("### team-standby: to standby\n\n%s\n### team-primary: and back\n\n%s", standby,
+                           primary);
+}
+
 static int
 main_print_tables(void)
 {
@@ -269,6 +281,8 @@ main_print_tables(void)
         { "Phases of a migration", vt_mig_phase_to_markdown },
         { "Steps of a migration", main_steps_to_markdown },
         { "Handover", vt_handover_to_markdown },
+        { "Falling over", vt_fallover_to_markdown },
+        { "Steps of a switch", main_switch_to_markdown },
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(tables); i++) {

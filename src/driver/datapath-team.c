@@ -9,6 +9,7 @@
 #include "driver/datapath-team.h"
 
 #include "driver/job.h"
+#include "driver/team-keep.h"
 #include "qemu/nic-sight.h"
 #include "util/log.h"
 #include "util/message-id.h"
@@ -402,7 +403,7 @@ datapath_team_names(const VtQmpEvent *event, const char *member, const char *ali
 
 /* Source: QAPI MigrationStatus. On a destination the states are READY, where none of this means anything. */
 static void
-datapath_team_migration(VtDatapathTeam *team, const VtQmpEvent *event)
+datapath_team_migration(VtDatapathTeam *team, const VtDomain *domain, const VtQmpEvent *event)
 {
     VtHandoverState state = team->handover.state;
 
@@ -413,17 +414,18 @@ datapath_team_migration(VtDatapathTeam *team, const VtQmpEvent *event)
         /* QEMU plugs again what it had unplugged, and what never went is still there. */
         if (state == VT_HANDOVER_LEAVING)
             vt_datapath_team_tell(team, VT_HANDOVER_UNPLUG_REVOKED);
-        else if (state == VT_HANDOVER_STANDBY && team->negotiated)
+        else if (state == VT_HANDOVER_STANDBY && team->negotiated && !vt_team_keep_is(domain, team->team))
             vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_EXPECTED);
     }
 }
 
 static void
-datapath_team_resumed(VtDatapathTeam *team)
+datapath_team_resumed(VtDatapathTeam *team, const VtDomain *domain)
 {
     if (team->handover.state == VT_HANDOVER_READY)
-        vt_datapath_team_tell(team,
-                              team->negotiated ? VT_HANDOVER_GUEST_ARRIVES : VT_HANDOVER_GUEST_ON_STANDBY);
+        vt_datapath_team_tell(team, team->negotiated && !vt_team_keep_is(domain, team->team)
+                                        ? VT_HANDOVER_GUEST_ARRIVES
+                                        : VT_HANDOVER_GUEST_ON_STANDBY);
 }
 
 void
@@ -441,12 +443,12 @@ vt_datapath_team_qmp(VtDatapathTeam *team, VtDomain *domain, const VtQmpEvent *e
         if (datapath_team_names(event, "device", team->transient))
             vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_GONE);
     } else if (g_str_equal(event->name, "MIGRATION")) {
-        datapath_team_migration(team, event);
+        datapath_team_migration(team, domain, event);
     } else if (g_str_equal(event->name, "STOP")) {
         if (vt_job_kind(domain) == VT_JOB_MIGRATION_OUT)
             vt_datapath_team_tell(team, VT_HANDOVER_GUEST_LEAVES);
     } else if (g_str_equal(event->name, "RESUME")) {
-        datapath_team_resumed(team);
+        datapath_team_resumed(team, domain);
     } else if (g_str_equal(event->name, "RESET")) {
         vt_datapath_team_tell(team, VT_HANDOVER_GUEST_RESET);
     }

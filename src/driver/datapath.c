@@ -14,6 +14,7 @@
 #include "driver/datapath-team.h"
 #include "driver/disk-file.h"
 #include "driver/domain-private.h"
+#include "driver/team-keep.h"
 #include "driver/timeline-log.h"
 #include "util/file.h"
 #include "util/json.h"
@@ -206,6 +207,16 @@ datapath_all_done(gpointer user, const GError *error)
     g_free(all);
 }
 
+/* A guest whose team is kept on standby arrives without its primary. */
+static VtHandoverEvent
+datapath_meant(const Datapath *datapath, const VtDatapathTeam *team, VtHandoverEvent event)
+{
+    if (event == VT_HANDOVER_GUEST_ARRIVES && datapath->domain &&
+        vt_team_keep_is(datapath->domain, team->team))
+        return VT_HANDOVER_GUEST_ON_STANDBY;
+    return event;
+}
+
 static void
 datapath_tell_all(Datapath *datapath, const char *team, VtHandoverEvent event, VtDoneFunc done, gpointer user)
 {
@@ -222,7 +233,7 @@ datapath_tell_all(Datapath *datapath, const char *team, VtHandoverEvent event, V
         if (team && g_strcmp0(one->team, team) != 0)
             continue;
         all->pending++;
-        vt_datapath_team_tell(one, event);
+        vt_datapath_team_tell(one, datapath_meant(datapath, one, event));
         vt_datapath_team_wait(one, datapath_all_done, all);
     }
     if (datapath)

@@ -13,8 +13,10 @@
 #include "driver/host-port.h"
 #include "driver/hostdev.h"
 #include "driver/net-port.h"
+#include "driver/team-enforce.h"
 #include "driver/team-manage.h"
 #include "driver/team-state.h"
+#include "driver/team-guard.h"
 #include "qemu/hotplug.h"
 #include "util/i18n.h"
 #include "util/json.h"
@@ -178,13 +180,15 @@ vt_device_live_gone(VtDomain *domain, const char *alias)
     VtDevice found;
     guint index = 0;
 
-    if (!domain->live || !domain->driver || vt_team_manage_gone(domain, alias) ||
+    if (!domain->live || !domain->driver || vt_team_enforce_gone(domain, alias) ||
+        vt_team_manage_gone(domain, alias) || vt_team_guard_gone(domain, alias) ||
         !vt_device_find_alias(domain->live, alias, &found, &index))
         return;
     g_ptr_array_steal_index(vt_device_find_list(domain->live, &found), index);
     vt_log_info("dom=%s device %s is gone", domain->name, alias);
     vt_domain_status_changed(domain);
     vt_team_state_update(domain);
+    vt_team_guard_open(domain);
     cleanup = g_new0(DeviceCleanup, 1);
     cleanup->domain = vt_domain_ref(domain);
     cleanup->alias = g_strdup(alias);
@@ -372,6 +376,8 @@ vt_device_live_detach(VtDomain *domain, const char *alias, gboolean wait, VtDone
     }
     vt_device_find_alias(domain->live, alias, &found, &index);
     vt_team_manage_forget(domain, alias);
+    vt_team_enforce_forget(domain, alias);
+    vt_team_guard_forget(domain, alias);
     run = g_new0(DeviceDetach, 1);
     run->refs = 2; /* the run's, and that of what comes next */
     run->domain = vt_domain_ref(domain);

@@ -26,6 +26,7 @@
 #include "driver/net-port.h"
 #include "driver/start-host.h"
 #include "driver/team-state.h"
+#include "driver/team-guard.h"
 #include "qemu/argv-disk.h"
 #include "qemu/argv.h"
 #include "qemu/hotplug.h"
@@ -446,6 +447,7 @@ device_live_adopt(VtSeq *seq, gpointer data, GError **error)
         vt_host_port_set_up(domain, TRUE);
     vt_domain_status_changed(domain);
     vt_team_state_update(domain);
+    vt_team_guard_open(domain);
     vt_log_info("dom=%s device %s is there", domain->name, vt_device_find_info(&run->device)->alias);
     vt_event_device(domain->driver, domain, VT_EVENT_DEVICE_ADDED, vt_device_find_info(&run->device)->alias);
     return VT_STEP_DONE;

@@ -34,8 +34,10 @@ typedef struct {
     guint unplug_timeout_ms;       /* default 30000 */
     guint unplug_retries;
     VtTeamOnTimeout on_timeout;
-    char *default_emulator; /* nullable: found in PATH by architecture */
-    char *network_uri;      /* (nullable) libvirt network daemon; default: network:///system or ///session */
+    VtTeamOnLinkLoss on_link_loss;
+    guint link_down_ms, link_up_ms; /* 0: vt_fallover_params_default */
+    char *default_emulator;         /* nullable: found in PATH by architecture */
+    char *network_uri; /* (nullable) libvirt network daemon; default: network:///system or ///session */
 } VtDriverConfig;
 
 void vt_driver_config_free(VtDriverConfig *config);

@@ -15,7 +15,9 @@
 #include "driver/event.h"
 #include "driver/job.h"
 #include "driver/stop.h"
+#include "driver/team-enforce.h"
 #include "driver/team-state.h"
+#include "driver/team-guard.h"
 #include "util/enum.h"
 #include "util/i18n.h"
 #include "util/json.h"
@@ -392,6 +394,8 @@ vt_guest_event_handle(VtDomain *domain, const VtQmpEvent *event)
             guest_event_table[i].handle(keep, event);
     }
     vt_team_state_event(keep, event);
+    vt_team_enforce_event(keep, event);
+    vt_team_guard_event(keep, event);
     vt_domain_tell_event(keep, event);
     if (keep->driver)
         vt_event_monitor(keep->driver, keep, event);

@@ -7,6 +7,7 @@
 #include "driver/event.h"
 #include "driver/job.h"
 #include "util/i18n.h"
+#include "driver/team-keep.h"
 
 #define MIGRATE_LIMITS_KEY "migrate-limits"
 
@@ -190,6 +191,8 @@ vt_migrate_cookie_new(VtDriver *driver, VtDomain *domain, const VtUuid *id)
 
         vt_mig_cookie_add_team(cookie, team->persistent->info.alias, transient->alias,
                                &team->persistent->mac);
+        if (vt_team_keep_get(domain, team->persistent->info.alias) & VT_TEAM_KEEP_USER)
+            vt_mig_cookie_set_kept(cookie, team->persistent->info.alias);
     }
     return cookie;
 }

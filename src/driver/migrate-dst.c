@@ -24,6 +24,7 @@
 #include "driver/start.h"
 #include "driver/stop.h"
 #include "driver/store.h"
+#include "driver/team-keep.h"
 #include "driver/team-manage.h"
 #include "driver/timeline-log.h"
 #include "qemu/mig-dst.h"
@@ -239,6 +240,8 @@ migrate_in_stopped(gpointer user, const GError *error)
     VtDriver *driver = in->driver;
 
     migrate_in_undefine(in);
+    if (!vt_domain_is_active(domain))
+        vt_team_keep_forget(domain);
     /* Refused before a start was tried: what was to run is on the domain still, and nobody else takes it away. */
     if (!in->tried && !vt_domain_is_active(domain))
         g_clear_pointer(&domain->live, vt_domain_def_free);
@@ -398,6 +401,18 @@ migrate_prepare_has_job(gpointer user, const GError *error)
     vt_journal_sync(in->domain, migrate_prepare_journalled, in);
 }
 
+/* Teams that a user has put on standby stay there; why they are there otherwise is the source's business. */
+static void
+migrate_prepare_keep(VtDomain *domain, const VtMigCookie *cookie)
+{
+    for (guint i = 0; i < cookie->teams->len; i++) {
+        const VtMigCookieTeam *team = g_ptr_array_index(cookie->teams, i);
+
+        if (team->kept)
+            vt_team_keep_add(domain, team->persistent, VT_TEAM_KEEP_USER, NULL);
+    }
+}
+
 void
 vt_migrate_prepare(VtDriver *driver, const VtTypedParams *params, GBytes *bytes, guint flags, VtOwner *owner,
                    VtMigrateDone done, gpointer user)
@@ -413,6 +428,7 @@ vt_migrate_prepare(VtDriver *driver, const VtTypedParams *params, GBytes *bytes,
         done(user, NULL, error);
         return;
     }
+    migrate_prepare_keep(domain, cookie);
     in = migrate_in_new(driver, domain, &cookie->id, owner);
     in->params = g_steal_pointer(&parsed);
     in->done = done;

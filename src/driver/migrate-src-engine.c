@@ -6,6 +6,7 @@
 #include <string.h>
 #include "conf/teaming.h"
 #include "driver/journal.h"
+#include "driver/team-keep.h"
 #include "driver/team-manage.h"
 #include "driver/timeline-log.h"
 #include "qemu/argv.h"
@@ -104,7 +105,7 @@ migrate_engine_teams_read(VtDriver *driver, VtDomain *domain, MigrateEngineTeams
         VtMigSrcTeam row = { .persistent = team->persistent->info.alias, .transient = transient->alias };
         guint timeout_ms, retries;
 
-        if (vt_team_manage_is(team))
+        if (vt_team_manage_is(team) || vt_team_keep_is(domain, row.persistent))
             continue;
         wait |= vt_team_manage_limits(config, team->policy, &timeout_ms, &retries);
         if (team->transient_net)

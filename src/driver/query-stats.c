@@ -7,7 +7,7 @@
 #include "driver/domain-private.h"
 #include "driver/query-proc.h"
 #include "driver/query.h"
-#include "driver/team-state.h"
+#include "driver/team-info.h"
 #include "util/enum.h"
 
 /* virDomainStatsTypes */
@@ -122,7 +122,7 @@ stats_add_team_string(VtTypedParams *params, guint index, const char *name, cons
 static void
 stats_teams(VtDomain *domain, VtTypedParams *params)
 {
-    g_autoptr(GPtrArray) teams = vt_team_state_list(domain);
+    g_autoptr(GPtrArray) teams = vt_team_info_list(domain);
 
     if (teams->len == 0)
         return;
@@ -144,6 +144,10 @@ stats_teams(VtDomain *domain, VtTypedParams *params)
             { .name = "state", .value = team->state, .live = TRUE },
             { .name = "why", .value = team->why },
             { .name = "error", .value = team->error },
+            { .name = "kept", .value = team->kept, .live = TRUE },
+            { .name = "kept_since", .value = team->kept_since, .live = TRUE },
+            { .name = "kept_why", .value = team->kept_why, .live = TRUE },
+            { .name = "watch", .value = team->watch, .live = TRUE },
         };
 
         for (guint j = 0; j < G_N_ELEMENTS(rows); j++)

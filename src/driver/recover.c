@@ -37,10 +37,13 @@
 #include "driver/start-host.h"
 #include "driver/stop.h"
 #include "driver/store.h"
+#include "driver/team-enforce.h"
+#include "driver/team-keep.h"
 #include "driver/team-manage.h"
 #include "driver/team-state.h"
 #include "driver/team-watch.h"
 #include "driver/vf-give.h"
+#include "driver/team-guard.h"
 #include "util/json.h"
 #include "util/log.h"
 #include "util/message-id.h"
@@ -94,6 +97,8 @@ recover_done(Recovery *recovery)
     }
     if (vt_vf_give_is_due(domain, NULL))
         vt_vf_give_watch(recovery->driver);
+    if (domain->live && domain->process)
+        vt_team_guard_open(domain);
     if (recovery->has_job)
         vt_job_end(domain);
     vt_domain_set_data(domain, RECOVER_KEY, NULL, NULL);
@@ -180,9 +185,10 @@ recover_finish(Recovery *recovery)
     VtDomain *domain = recovery->domain;
     const char *kind = vt_journal_kind(domain);
 
-    if (recover_is_to_end(recovery)) {
+    if (recover_is_to_end(recovery))
         return;
-    } else if (g_strcmp0(kind, "restore") == 0) {
+    vt_team_enforce_recover(domain);
+    if (g_strcmp0(kind, "restore") == 0) {
         recover_restored(recovery);
     } else if (g_strcmp0(kind, "save") == 0) {
         vt_domain_ref(domain);
@@ -359,6 +365,9 @@ recover_has_job(gpointer user, const GError *error)
     domain->process = vt_process_attach(status->pid, status->start_time, monitor, log, vt_guest_event_funcs(),
                                         domain, &local);
     vt_team_state_restore(domain, status->teams);
+    if (status->kept && !vt_team_keep_restore(domain, status->kept))
+        vt_log_warning("dom=%s the status file says nothing usable about teams kept on standby ('%s')",
+                       domain->name, status->kept);
     vt_domain_set_data(domain, "recover", NULL, NULL);
     if (!domain->process) {
         gboolean powered_off = domain->state == VT_DOMAIN_SHUTDOWN;

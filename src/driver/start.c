@@ -27,11 +27,13 @@
 #include "driver/start-host.h"
 #include "driver/stop.h"
 #include "driver/store.h"
+#include "driver/team-keep.h"
 #include "driver/team-manage.h"
 #include "driver/team-state.h"
 #include "driver/team-watch.h"
 #include "driver/vf-give.h"
 #include "driver/vf-take.h"
+#include "driver/team-guard.h"
 #include "qemu/argv.h"
 #include "qemu/orchestration.h"
 #include "qemu/prepare.h"
@@ -195,6 +197,7 @@ start_assign_id_undo(VtSeq *seq, gpointer data, GError **error)
     StartRun *run = data;
     gboolean ok = vt_run_files_remove(run->driver, run->domain, error);
 
+    vt_team_keep_forget(run->domain);
     vt_domain_end_run(run->domain, START_SHUTOFF_FAILED);
     return start_result(ok);
 }
@@ -333,12 +336,14 @@ start_build_argv(VtSeq *seq, gpointer data, GError **error)
 {
     StartRun *run = data;
     g_autofree char *monitor_path = vt_run_files_monitor(run->domain);
+    g_auto(GStrv) kept = run->params.migrated ? vt_team_keep_list(run->domain, VT_TEAM_KEEP_REASONS) : NULL;
     const VtArgvContext context = {
         .monitor_path = monitor_path,
         .monitor_fd = run->monitor_fd,
         .state_dir = run->domain->run_dir,
         .incoming = run->params.incoming,
         .without_managed = run->params.incoming && run->params.migrated,
+        .without_teams = (const char *const *)kept,
         .start_paused = TRUE, /* the CPUs wait for 'cont', so that all below is in place before them */
         .net_fds = vt_start_net_fds(run->net),
         .n_net_fds = run->domain->live->nets->len,
@@ -496,6 +501,7 @@ start_open_datapath(VtSeq *seq, gpointer data, GError **error)
 
     vt_team_state_open(run->domain);
     vt_team_watch_open(run->domain);
+    vt_team_guard_open(run->domain);
     vt_datapath_open(run->driver, run->domain, run->params.incoming != NULL, start_datapath_opened,
                      start_act(run));
     return VT_STEP_WAIT;
@@ -506,6 +512,7 @@ start_open_datapath_undo(VtSeq *seq, gpointer data, GError **error)
 {
     StartRun *run = data;
 
+    vt_team_guard_close(run->domain);
     vt_team_state_close(run->domain);
     vt_datapath_close(run->domain, vt_seq_act_done, start_act(run));
     return VT_STEP_WAIT;

@@ -13,7 +13,10 @@
 #include "driver/net-port.h"
 #include "driver/run-files.h"
 #include "driver/store.h"
+#include "driver/team-enforce.h"
+#include "driver/team-keep.h"
 #include "driver/team-state.h"
+#include "driver/team-guard.h"
 #include "util/i18n.h"
 #include "util/log.h"
 
@@ -83,6 +86,8 @@ stop_close_datapath(VtSeq *seq, gpointer data, GError **error)
 {
     StopRun *run = data;
 
+    vt_team_enforce_close(run->params.domain);
+    vt_team_guard_close(run->params.domain);
     vt_team_state_close(run->params.domain);
     vt_datapath_close(run->params.domain, vt_seq_act_done, stop_act(run));
     return VT_STEP_WAIT;
@@ -160,6 +165,7 @@ stop_set_state(VtSeq *seq, gpointer data, GError **error)
 
     if (stop_is_stuck(run))
         return VT_STEP_DONE;
+    vt_team_keep_forget(run->params.domain);
     vt_domain_end_run(run->params.domain, (int)run->params.reason);
     return VT_STEP_DONE;
 }

@@ -17,6 +17,7 @@
 #include "conf/domain-xml.h"
 #include "driver/disk-file.h"
 #include "driver/domain-private.h"
+#include "driver/team-keep.h"
 #include "driver/team-state.h"
 #include "util/file.h"
 #include "util/i18n.h"
@@ -251,6 +252,7 @@ store_status_text(VtDomain *domain)
         vt_domain_xml_format(domain->live, domain->id, VT_XML_FORMAT_STATUS | VT_XML_FORMAT_SECURE);
     g_autofree char *boot_id = store_boot_id();
     g_autofree char *teams = vt_team_state_text(domain);
+    g_autofree char *kept = vt_team_keep_text(domain);
     g_autoptr(GKeyFile) keys = g_key_file_new();
     g_autofree char *head = NULL;
 
@@ -268,6 +270,8 @@ store_status_text(VtDomain *domain)
     g_key_file_set_string(keys, STORE_STATUS_GROUP, "boot-id", boot_id);
     if (teams)
         g_key_file_set_string(keys, STORE_STATUS_GROUP, "teams", teams);
+    if (kept)
+        g_key_file_set_string(keys, STORE_STATUS_GROUP, "teams-kept", kept);
     head = g_key_file_to_data(keys, NULL, NULL);
     return g_strconcat(head, "\n\n", xml, NULL);
 }
@@ -365,6 +369,7 @@ vt_store_status_free(VtStoreStatus *status)
         return;
     vt_domain_def_free(status->def);
     g_free(status->teams);
+    g_free(status->kept);
     g_free(status->run_dir);
     g_free(status->boot_id);
     g_free(status);
@@ -386,6 +391,7 @@ store_status_head(VtStoreStatus *status, const char *text, gsize length, GError 
     status->autodestroy = g_key_file_get_boolean(keys, STORE_STATUS_GROUP, "autodestroy", NULL);
     status->persistent = g_key_file_get_boolean(keys, STORE_STATUS_GROUP, "persistent", NULL);
     status->teams = g_key_file_get_string(keys, STORE_STATUS_GROUP, "teams", NULL);
+    status->kept = g_key_file_get_string(keys, STORE_STATUS_GROUP, "teams-kept", NULL);
     status->run_dir = g_key_file_get_string(keys, STORE_STATUS_GROUP, "run-dir", NULL);
     status->boot_id = g_key_file_get_string(keys, STORE_STATUS_GROUP, "boot-id", NULL);
     if (status->id <= 0 || status->pid <= 0 || !status->run_dir || !status->boot_id ||

@@ -54,6 +54,7 @@ typedef struct {
     gboolean autodestroy;
     gboolean persistent; /* it had a persistent definition too */
     char *teams;         /* (nullable) as vt_team_state_text() gave it */
+    char *kept;          /* (nullable) as vt_team_keep_text() gave it */
     char *run_dir;       /* of this run: monitor socket, sockets of channels */
     char *boot_id;       /* of the host; another one: nothing of it runs any more */
 } VtStoreStatus;

@@ -11,6 +11,7 @@
 
 #include "driver/datapath.h"
 #include "driver/domain-private.h"
+#include "driver/team-state.h"
 #include "driver/team-wait.h"
 #include "driver/timeline-log.h"
 #include "util/i18n.h"
@@ -388,6 +389,7 @@ legs_plugged(gpointer user, const GError *error)
     } else {
         leg->there = TRUE;
         leg->lost = FALSE;
+        vt_team_state_plugged(set->domain, leg->team);
         legs_note(leg, VT_TIMELINE_REPLUGGED);
         vt_log_info("domain '%s': primary '%s' of team '%s' is plugged in again", set->domain->name,
                     leg->transient, leg->team);

@@ -16,6 +16,7 @@
 #include "driver/datapath.h"
 #include "driver/domain-private.h"
 #include "driver/journal.h"
+#include "driver/team-keep.h"
 #include "driver/team-legs.h"
 #include "qemu/argv.h"
 #include "util/i18n.h"
@@ -107,7 +108,7 @@ manage_read_leg(TeamManage *manage, const VtDomainDef *def, const VtTeam *team)
     leg->waits =
         vt_team_manage_limits(manage->domain->driver->config, team->policy, &leg->timeout_ms, &leg->retries);
     leg->by_qemu = !vt_team_manage_is(team);
-    leg->wanted = TRUE;
+    leg->wanted = !vt_team_keep_is(manage->domain, leg->team);
     return leg;
 }
 
@@ -428,7 +429,7 @@ vt_team_manage_gone(VtDomain *domain, const char *alias)
     }
     leg->there = leg->owes = FALSE;
     leg->lost = leg->by_qemu;
-    if (!manage->away && !leg->op) {
+    if (!manage->away && !leg->op && leg->wanted) {
         vt_log_id_warning(
             VT_MESSAGE_PRIMARY_LET_GO, domain->name,
             "domain '%s': the guest has let go of '%s' (team '%s') unasked, or after it was no more "
@@ -449,13 +450,33 @@ vt_team_manage_forget(VtDomain *domain, const char *alias)
         manage_read_leg(manage_get(domain), domain->live, team)->leaving = TRUE;
 }
 
+void
+vt_team_manage_came(VtDomain *domain, const char *alias)
+{
+    TeamManage *manage = manage_peek(domain);
+    VtTeamLeg *leg = manage ? vt_team_legs_find(manage->set, alias) : NULL;
+
+    if (!leg)
+        return;
+    leg->there = leg->wanted = TRUE;
+    leg->lost = leg->owes = FALSE;
+}
+
+gboolean
+vt_team_manage_is_busy(const VtDomain *domain)
+{
+    const TeamManage *manage = manage_peek(domain);
+
+    return manage && manage->set->seq;
+}
+
 gboolean
 vt_team_manage_is_away(const VtDomain *domain, const char *alias)
 {
     TeamManage *manage = manage_peek(domain);
     VtTeamLeg *leg = manage ? vt_team_legs_find(manage->set, alias) : NULL;
 
-    return leg && leg->wanted && !leg->there;
+    return leg && !leg->there && (leg->wanted || vt_team_keep_is(domain, leg->team));
 }
 
 void

@@ -81,6 +81,12 @@ void vt_team_manage_abandon(VtDomain *domain);
 /** A client detaches @alias: its going is for good. */
 void vt_team_manage_forget(VtDomain *domain, const char *alias);
 
+/** A primary that somebody else has plugged in is there. */
+void vt_team_manage_came(VtDomain *domain, const char *alias);
+
+/** TRUE while primaries of the domain are being taken out or put back here. */
+gboolean vt_team_manage_is_busy(const VtDomain *domain);
+
 /** TRUE while a primary that @alias names is known to be out of the guest. */
 gboolean vt_team_manage_is_away(const VtDomain *domain, const char *alias);
 

@@ -3,10 +3,7 @@
 
 #include "driver/team-state.h"
 
-#include "conf/teaming.h"
-#include "driver/datapath.h"
 #include "driver/domain-private.h"
-#include "qemu/teaming.h"
 #include "util/log.h"
 
 #define TEAM_STATE_KEY "team-state"
@@ -167,142 +164,20 @@ vt_team_state_update(VtDomain *domain)
     vt_team_state_ask(domain, NULL, NULL);
 }
 
-/* ---- for whoever shows it ---- */
-
 void
-vt_team_info_free(gpointer data)
+vt_team_state_plugged(VtDomain *domain, const char *team)
 {
-    VtTeamInfo *info = data;
+    TeamState *state = team_state_of(domain);
+    g_autoptr(GError) error = NULL;
 
-    g_free(info->name);
-    g_free(info->transient);
-    g_free(info->mac);
-    g_free(info->backend);
-    g_free(info->why);
-    g_free(info->error);
-    g_free(info->standby_host);
-    g_free(info->primary_host);
-    g_free(info);
+    if (state && !vt_qemu_teaming_set_primary(state->teaming, team, VT_QEMU_PRIMARY_PLUGGED, &error))
+        vt_log_debug("dom=%s %s", domain->name, error->message);
 }
 
-static char *
-team_state_host_pci(const VtHostPci *host)
-{
-    return g_strdup_printf("PCI %04x:%02x:%02x.%x", host->domain, host->bus, host->slot, host->function);
-}
-
-static char *
-team_state_host_net(const VtNetDef *net)
-{
-    GString *text = g_string_new(NULL);
-
-    if (vt_teaming_net_is_host(net)) {
-        g_string_free(text, TRUE);
-        return net->has_host ? team_state_host_pci(&net->host) : g_strdup("not chosen yet");
-    }
-    if (net->target_dev)
-        g_string_append_printf(text, "tap %s", net->target_dev);
-    if (net->bridge)
-        g_string_append_printf(text, "%sbridge %s", text->len ? ", " : "", net->bridge);
-    return g_string_free(text, FALSE);
-}
-
-/* By what the host has seen; where it sees nothing, only a primary that is not in the guest tells. */
-static const char *
-team_state_active(const VtDatapathInfo *host, VtQemuPrimary primary)
-{
-    if (primary == VT_QEMU_PRIMARY_ABSENT || primary == VT_QEMU_PRIMARY_HIDDEN ||
-        primary == VT_QEMU_PRIMARY_UNPLUGGED)
-        return "standby";
-    if (!host)
-        return "unknown";
-    switch (host->state) {
-    case VT_HANDOVER_PRIMARY:
-    case VT_HANDOVER_SETTLING:
-        return "primary";
-    case VT_HANDOVER_STANDBY:
-        return "standby";
-    case VT_HANDOVER_ARRIVING:
-    case VT_HANDOVER_STIRRING:
-    case VT_HANDOVER_LEAVING:
-        return "changing";
-    case VT_HANDOVER_IDLE:
-    case VT_HANDOVER_READY:
-    case VT_HANDOVER_UNSURE:
-    case VT_HANDOVER_STATE_COUNT:
-        break;
-    }
-    return "unknown";
-}
-
-static void
-team_state_set_transient(VtTeamInfo *info, GPtrArray *teams, const VtNetDef *persistent)
-{
-    for (guint i = 0; i < teams->len; i++) {
-        const VtTeam *team = g_ptr_array_index(teams, i);
-
-        if (team->persistent != persistent)
-            continue;
-        if (team->transient_net) {
-            info->transient = g_strdup(team->transient_net->info.alias);
-            info->primary_host = team_state_host_net(team->transient_net);
-        } else if (team->transient_hostdev) {
-            info->transient = g_strdup(team->transient_hostdev->info.alias);
-            info->primary_host = team_state_host_pci(&team->transient_hostdev->host);
-        }
-    }
-}
-
-static gboolean
-team_state_find_host(const VtDomain *domain, const char *name, VtDatapathInfo *host)
-{
-    for (guint i = 0; i < vt_datapath_count(domain); i++) {
-        vt_datapath_info(domain, i, host);
-        if (g_strcmp0(host->team, name) == 0)
-            return TRUE;
-    }
-    return FALSE;
-}
-
-static VtTeamInfo *
-team_state_info(const VtDomain *domain, GPtrArray *teams, const VtNetDef *net)
+const VtQemuTeam *
+vt_team_state_find(const VtDomain *domain, const char *alias)
 {
     const TeamState *state = team_state_of(domain);
-    const VtQemuTeam *team = state ? vt_qemu_teaming_find(state->teaming, net->info.alias) : NULL;
-    VtQemuPrimary primary = team ? team->primary : VT_QEMU_PRIMARY_ABSENT;
-    VtTeamInfo *info = g_new0(VtTeamInfo, 1);
-    VtDatapathInfo host = { .backend = "none", .state = VT_HANDOVER_IDLE, .feed = VT_FEED_RELEASED };
-    gboolean watched = team_state_find_host(domain, net->info.alias, &host);
-    char mac[VT_MAC_STRING_SIZE];
 
-    info->name = g_strdup(net->info.alias ? net->info.alias : "");
-    info->mac = g_strdup(vt_mac_format(&net->mac, mac));
-    team_state_set_transient(info, teams, net);
-    info->orchestration = !team || !team->transient ? "" : team->by_qemu ? "qemu" : "management";
-    info->standby = vt_qemu_standby_name(team ? team->standby : VT_QEMU_STANDBY_UNKNOWN);
-    info->primary = vt_qemu_primary_name(primary);
-    info->active = team ? team_state_active(watched ? &host : NULL, primary) : "unknown";
-    info->state = vt_handover_state_name(host.state);
-    info->feed = vt_feed_name(host.feed);
-    info->backend = g_strdup(host.backend);
-    info->why = g_strdup(host.why);
-    info->error = g_strdup(host.error);
-    info->standby_host = team_state_host_net(net);
-    return info;
-}
-
-GPtrArray *
-vt_team_state_list(const VtDomain *domain)
-{
-    const VtDomainDef *def = vt_domain_def(domain);
-    g_autoptr(GPtrArray) teams = vt_teaming_teams(def);
-    GPtrArray *list = g_ptr_array_new_with_free_func(vt_team_info_free);
-
-    for (guint i = 0; i < def->nets->len; i++) {
-        const VtNetDef *net = g_ptr_array_index(def->nets, i);
-
-        if (net->teaming.type == VT_TEAMING_PERSISTENT)
-            g_ptr_array_add(list, team_state_info(domain, teams, net));
-    }
-    return list;
+    return state ? vt_qemu_teaming_find(state->teaming, alias) : NULL;
 }

@@ -1,30 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What is known of each team of a domain: the guest's side (qemu/teaming), fed from QEMU's events, and the host's
- * (driver/datapath), put together for whoever shows it.
+ * The guest's side of each team of a domain (qemu/teaming), fed from QEMU's events and kept over restarts.
  */
 #pragma once
 
 #include "driver/domain-obj.h"
 #include "qemu/teaming.h"
-
-/* All strings are its own. */
-typedef struct {
-    char *name;      /* alias of the persistent leg */
-    char *transient; /* alias of the other; NULL: none at present */
-    char *mac;
-    const char *orchestration; /* "qemu", "management": who unplugs; "" without a transient */
-    const char *standby;       /* vt_qemu_standby_name(); "unknown" when the guest does not run */
-    const char *primary;       /* vt_qemu_primary_name(); "absent" when the guest does not run */
-    const char *active;        /* "standby", "primary", "changing", "unknown": the leg the guest uses */
-    const char *state;         /* vt_handover_state_name() */
-    const char *feed;          /* vt_feed_name() */
-    char *backend;             /* "none" when the host cannot switch */
-    char *why;                 /* (nullable) why there is none */
-    char *error;               /* (nullable) of the last change of the host */
-    char *standby_host;        /* "tap vnet0, bridge br0" */
-    char *primary_host;        /* (nullable) likewise, or "PCI 0000:01:10.0" */
-} VtTeamInfo;
 
 /** Begin with the live definition's teams; its aliases are set. What another run knew is forgotten. */
 void vt_team_state_open(VtDomain *domain);
@@ -55,8 +36,8 @@ void vt_team_state_update(VtDomain *domain);
  */
 void vt_team_state_ask(VtDomain *domain, VtDoneFunc done, gpointer user);
 
-/** Every team of the definition in use, in its order, as VtTeamInfo *. (transfer full) */
-GPtrArray *vt_team_state_list(const VtDomain *domain);
+/** QEMU has taken the primary of @team from us, which it does not tell by an event. */
+void vt_team_state_plugged(VtDomain *domain, const char *team);
 
-/** Also for lists made elsewhere. */
-void vt_team_info_free(gpointer info);
+/** What is known of the guest's side of a team; NULL: nothing. (transfer none) */
+const VtQemuTeam *vt_team_state_find(const VtDomain *domain, const char *alias);

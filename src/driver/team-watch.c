@@ -7,6 +7,7 @@
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/job.h"
+#include "driver/team-keep.h"
 #include "driver/team-manage.h"
 #include "driver/team-state.h"
 #include "driver/team-wait.h"
@@ -168,7 +169,8 @@ watch_judge(TeamWatch *watch, const VtQemuTeam *team)
     WatchTeam *known = watch_team(watch, team->persistent);
     gint64 now_us = g_get_monotonic_time();
 
-    if (!team->transient || !team->by_qemu || team->primary != VT_QEMU_PRIMARY_HIDDEN) {
+    if (!team->transient || !team->by_qemu || team->primary != VT_QEMU_PRIMARY_HIDDEN ||
+        vt_team_keep_is(watch->domain, team->persistent)) {
         known->runs_us = known->no_us = 0;
         known->missing = 0;
         return team->by_qemu && team->primary == VT_QEMU_PRIMARY_PLUGGING;
@@ -280,7 +282,8 @@ watch_explain(TeamWatch *watch)
     for (guint i = 0; i < watch_count(watch); i++) {
         const VtQemuTeam *team = watch_get(watch, i);
 
-        if (!team->by_qemu || team->primary != VT_QEMU_PRIMARY_HIDDEN)
+        if (!team->by_qemu || team->primary != VT_QEMU_PRIMARY_HIDDEN ||
+            vt_team_keep_is(watch->domain, team->persistent))
             continue;
         vt_log_id_warning(
             VT_MESSAGE_MIGRATES_WITHOUT_PRIMARY, watch->domain->name,

@@ -17,10 +17,12 @@ typedef struct {
 } VtArgvNetFd;
 
 typedef struct {
-    const char *monitor_path;   /* socket path, when monitor_fd is -1 */
-    int monitor_fd;             /* listening socket inherited by QEMU, or -1 */
-    const char *state_dir;      /* per-guest run-time directory (sockets of channels) */
-    const char *incoming;       /* "defer" or NULL */
+    const char *monitor_path; /* socket path, when monitor_fd is -1 */
+    int monitor_fd;           /* listening socket inherited by QEMU, or -1 */
+    const char *state_dir;    /* per-guest run-time directory (sockets of channels) */
+    const char *incoming;     /* "defer" or NULL */
+    const char *const
+        *without_teams;         /* (nullable) persistents whose primaries are left out, not their netdevs */
     gboolean without_managed;   /* leave out the primaries that the driver itself plugs, not their netdevs */
     gboolean start_paused;      /* -S */
     const VtArgvNetFd *net_fds; /* one per def->nets entry; NULL: none opened */

@@ -51,12 +51,25 @@ vt_argv_net_pair_id(const VtDomainDef *def, const VtTeaming *teaming)
     return persistent && persistent->info.alias ? persistent->info.alias : teaming->persistent;
 }
 
+/* The names are aliases; a transient may name its persistent by an automatic one. */
+static gboolean
+argv_net_is_left_out(const VtArgvBuild *build, const VtTeaming *teaming)
+{
+    const VtNetDef *persistent = vt_teaming_find_persistent(build->def, teaming->persistent);
+
+    return persistent && persistent->info.alias &&
+           g_strv_contains(build->ctx->without_teams, persistent->info.alias);
+}
+
 gboolean
 vt_argv_net_add_leg(VtArgvBuild *build, const char *device, const VtTeaming *teaming, GError **error)
 {
     gboolean primary = vt_argv_net_pair_id(build->def, teaming) != NULL;
 
     if (teaming->type == VT_TEAMING_TRANSIENT && !primary && build->ctx->without_managed)
+        return TRUE;
+    if (teaming->type == VT_TEAMING_TRANSIENT && build->ctx->without_teams &&
+        argv_net_is_left_out(build, teaming))
         return TRUE;
     return vt_argv_ctx_add_nic(build, device, primary, error);
 }

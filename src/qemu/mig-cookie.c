@@ -51,6 +51,17 @@ vt_mig_cookie_add_team(VtMigCookie *cookie, const char *persistent, const char *
     g_ptr_array_add(cookie->teams, team);
 }
 
+void
+vt_mig_cookie_set_kept(VtMigCookie *cookie, const char *persistent)
+{
+    for (guint i = 0; i < cookie->teams->len; i++) {
+        VtMigCookieTeam *team = g_ptr_array_index(cookie->teams, i);
+
+        if (g_strcmp0(team->persistent, persistent) == 0)
+            team->kept = TRUE;
+    }
+}
+
 GBytes *
 vt_mig_cookie_format(const VtMigCookie *cookie)
 {
@@ -75,7 +86,7 @@ vt_mig_cookie_format(const VtMigCookie *cookie)
         const VtMigCookieTeam *team = g_ptr_array_index(cookie->teams, i);
 
         vt_xml_writer_empty(writer, "team", "persistent", team->persistent, "transient", team->transient,
-                            "mac", vt_mac_format(&team->mac, mac), NULL);
+                            "mac", vt_mac_format(&team->mac, mac), "kept", team->kept ? "user" : NULL, NULL);
     }
     vt_xml_writer_text(writer, "timeline", cookie->timeline);
     vt_xml_writer_end(writer);
@@ -120,12 +131,15 @@ mig_cookie_read_teams(const xmlNode *root, VtMigCookie *cookie, GError **error)
         g_autofree char *persistent = vt_xml_attr(node, "persistent");
         g_autofree char *transient = vt_xml_attr(node, "transient");
         g_autofree char *mac_text = vt_xml_attr(node, "mac");
+        g_autofree char *kept = vt_xml_attr(node, "kept");
         VtMac mac;
 
         if (!persistent || !transient || !mac_text || !vt_mac_parse(mac_text, &mac) ||
             cookie->teams->len >= VT_MIG_COOKIE_TEAMS_MAX)
             return mig_cookie_damaged(error, "team");
         vt_mig_cookie_add_team(cookie, persistent, transient, &mac);
+        if (kept)
+            vt_mig_cookie_set_kept(cookie, persistent);
     }
     return TRUE;
 }

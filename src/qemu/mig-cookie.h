@@ -9,7 +9,7 @@
  *       <host uuid='...' name='...'/>
  *       <machine>pc-q35-7.2</machine>
  *       <emulator version='7002022'/>
- *       <team persistent='ua-net0' transient='ua-vf0' mac='52:54:...'/>
+ *       <team persistent='ua-net0' transient='ua-vf0' mac='52:54:...' kept='user'/>
  *       <timeline>...</timeline>
  *     </virtteam-migration>
  */
@@ -25,6 +25,7 @@ typedef struct {
     char *persistent; /* alias */
     char *transient;  /* alias */
     VtMac mac;
+    gboolean kept; /* on standby, by a user's wish */
 } VtMigCookieTeam;
 
 typedef struct {
@@ -48,6 +49,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtMigCookie, vt_mig_cookie_free)
 /** vt_mig_cookie_add_team - append a team; strings are copied. */
 void vt_mig_cookie_add_team(VtMigCookie *cookie, const char *persistent, const char *transient,
                             const VtMac *mac);
+
+/** Mark a team as kept on standby; one that the cookie does not have is ignored. */
+void vt_mig_cookie_set_kept(VtMigCookie *cookie, const char *persistent);
 
 /** vt_mig_cookie_format - the bytes, with a trailing NUL as libvirt's have; (transfer full). */
 GBytes *vt_mig_cookie_format(const VtMigCookie *cookie);

@@ -37,6 +37,11 @@ orchestration_write_policy(VtXmlWriter *writer, const VtTeamPolicy *policy, VtOr
         [VT_TEAM_ON_TIMEOUT_ABORT] = "abort",
         [VT_TEAM_ON_TIMEOUT_WAIT] = "wait",
     };
+    static const char *const on_link_loss[] = {
+        [VT_TEAM_ON_LINK_LOSS_DEFAULT] = NULL,
+        [VT_TEAM_ON_LINK_LOSS_STANDBY] = "standby",
+        [VT_TEAM_ON_LINK_LOSS_IGNORE] = "ignore",
+    };
     g_autofree char *timeout =
         policy->unplug_timeout_ms ? g_strdup_printf("%u", policy->unplug_timeout_ms / 1000) : NULL;
     g_autofree char *retries =
@@ -48,8 +53,8 @@ orchestration_write_policy(VtXmlWriter *writer, const VtTeamPolicy *policy, VtOr
     vt_xml_writer_empty(writer, "team", "persistent", policy->persistent, "emulated",
                         policy->emulated ? "yes" : NULL, "orchestration", orchestration_names[orchestration],
                         "unplug-timeout", timeout, "unplug-retries", retries, "on-timeout",
-                        on_timeout[policy->on_timeout], "pf", policy->pf, "pci-ids", policy->pci_ids,
-                        "standby-only", standby_only, NULL);
+                        on_timeout[policy->on_timeout], "on-link-loss", on_link_loss[policy->on_link_loss],
+                        "pf", policy->pf, "pci-ids", policy->pci_ids, "standby-only", standby_only, NULL);
 }
 
 /* All policies anew, with those of @changed (alias of a persistent -> VtOrchestration) as said there. */

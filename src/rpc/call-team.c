@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "rpc/call-team.h"
 
+#include "driver/team-info.h"
 #include "driver/team-state.h"
+#include "driver/team-switch.h"
 #include "util/i18n.h"
+
+#define CALL_TEAM_TIMEOUT_MAX_S 86400u
 
 static VtProtoTeam
 call_team_wire(const VtTeamInfo *info)
@@ -22,6 +26,11 @@ call_team_wire(const VtTeamInfo *info)
         .error = info->error,
         .standby_host = info->standby_host,
         .primary_host = info->primary_host,
+        .kept = (char *)info->kept,
+        .kept_since = info->kept_since,
+        .kept_why = info->kept_why,
+        .watch = info->watch,
+        .settings = info->settings,
     };
 }
 
@@ -38,7 +47,7 @@ call_team_asked(gpointer user, const GError *nothing)
 
     if (domain == NULL)
         return;
-    teams = vt_team_state_list(domain);
+    teams = vt_team_info_list(domain);
     items = g_new0(VtProtoTeam, teams->len + 1);
     for (guint i = 0; i < teams->len; i++)
         items[i] = call_team_wire(g_ptr_array_index(teams, i));
@@ -65,4 +74,39 @@ vt_call_team_list(VtCall *call)
                      vt_domain_name(domain));
         vt_call_fail(call, error);
     }
+}
+
+static void
+call_team_switched(gpointer user, const char *said, const GError *error)
+{
+    if (error)
+        vt_call_fail(user, error);
+    else
+        vt_call_return_text(user, said);
+}
+
+void
+vt_call_team_switch(VtCall *call)
+{
+    const VtProtoTeamSwitchArgs *args = vt_call_args(call);
+    VtDomain *domain = vt_call_domain(call, &args->dom);
+    g_autoptr(GError) error = NULL;
+    const VtTeamSwitchParams params = {
+        .team = args->team,
+        .to = (VtTeamSwitchTo)args->to,
+        .bit = VT_TEAM_KEEP_USER,
+        .timeout_ms = MIN(args->timeout_s, CALL_TEAM_TIMEOUT_MAX_S) * 1000,
+    };
+
+    if (domain == NULL)
+        return;
+    if (args->to > VT_TEAM_SWITCH_PRIMARY || args->flags != 0) {
+        vt_error_set(
+            &error, VT_ERROR_INVALID_ARG,
+            _("a team is switched to standby (0) or to its primary (1), without flags; not to %u with %u"),
+            args->to, args->flags);
+        vt_call_fail(call, error);
+        return;
+    }
+    vt_team_switch(domain, &params, call_team_switched, call);
 }

@@ -7,3 +7,4 @@
 #include "rpc/call.h"
 
 void vt_call_team_list(VtCall *call);
+void vt_call_team_switch(VtCall *call);

@@ -10,5 +10,6 @@
 #define VT_PROTO_TEAM_PROGRAM 0x56540001u
 #define VT_PROTO_TEAM_VERSION 1u
 #define VT_PROTO_TEAM_LIST    1
+#define VT_PROTO_TEAM_SWITCH  2
 
 extern const VtProgram vt_proto_team_program;

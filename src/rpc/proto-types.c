@@ -279,7 +279,13 @@ PROTO_TYPE(team, VtProtoTeam, PROTO_STR(VtProtoTeam, name), PROTO_STR_OPT(VtProt
            PROTO_STR(VtProtoTeam, standby), PROTO_STR(VtProtoTeam, primary), PROTO_STR(VtProtoTeam, active),
            PROTO_STR(VtProtoTeam, state), PROTO_STR(VtProtoTeam, feed), PROTO_STR(VtProtoTeam, backend),
            PROTO_STR_OPT(VtProtoTeam, why), PROTO_STR_OPT(VtProtoTeam, error),
-           PROTO_STR(VtProtoTeam, standby_host), PROTO_STR_OPT(VtProtoTeam, primary_host));
+           PROTO_STR(VtProtoTeam, standby_host), PROTO_STR_OPT(VtProtoTeam, primary_host),
+           PROTO_STR_OPT(VtProtoTeam, kept), PROTO_STR_OPT(VtProtoTeam, kept_since),
+           PROTO_STR_OPT(VtProtoTeam, kept_why), PROTO_STR_OPT(VtProtoTeam, watch),
+           PROTO_STR_OPT(VtProtoTeam, settings));
+PROTO_TYPE(team_switch_args, VtProtoTeamSwitchArgs, PROTO_STRUCT(dom, VtProtoTeamSwitchArgs, dom),
+           PROTO_STR_OPT(VtProtoTeamSwitchArgs, team), PROTO_ONE(U32, VtProtoTeamSwitchArgs, to),
+           PROTO_ONE(U32, VtProtoTeamSwitchArgs, timeout_s), PROTO_ONE(U32, VtProtoTeamSwitchArgs, flags));
 PROTO_TYPE(team_list, VtProtoItems,
            PROTO_STRUCTS(vt_proto_team, VT_PROTO_TEAM_LIST_MAX, VtProtoItems, items));
 

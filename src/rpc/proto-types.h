@@ -425,8 +425,18 @@ typedef struct {
     char *state, *feed, *backend;     /* the host's side */
     char *why, *error;                /* nullable */
     char *standby_host;
-    char *primary_host; /* nullable */
+    char *primary_host; /* nullable, as what follows */
+    char *kept, *kept_since, *kept_why;
+    char *watch, *settings;
 } VtProtoTeam;
+
+typedef struct {
+    VtProtoDom dom;
+    char *team;        /* nullable: the only one */
+    guint32 to;        /* VtTeamSwitchTo */
+    guint32 timeout_s; /* 0: as the team's policy says */
+    guint32 flags;     /* none yet */
+} VtProtoTeamSwitchArgs;
 
 /* ---- errors ---- */
 
@@ -469,5 +479,5 @@ extern const VtXdrType vt_proto_event_register, vt_proto_monitor_register, vt_pr
 extern const VtXdrType vt_proto_event_dom, vt_proto_event_rtc, vt_proto_event_int, vt_proto_event_ulong;
 extern const VtXdrType vt_proto_event_io_error, vt_proto_event_device, vt_proto_event_job;
 extern const VtXdrType vt_proto_event_metadata, vt_proto_event_monitor;
-extern const VtXdrType vt_proto_team, vt_proto_team_list;
+extern const VtXdrType vt_proto_team, vt_proto_team_list, vt_proto_team_switch_args;
 extern const VtXdrType vt_proto_error;

@@ -13,7 +13,9 @@
 #include "driver/query.h"
 #include "driver/restore.h"
 #include "driver/save.h"
+#include "driver/team-info.h"
 #include "driver/team-state.h"
+#include "driver/team-switch.h"
 
 struct _VtDomain {
     const char *name;
@@ -669,7 +671,7 @@ vt_team_info_free(gpointer data)
 }
 
 GPtrArray *
-vt_team_state_list(const VtDomain *domain)
+vt_team_info_list(const VtDomain *domain)
 {
     GPtrArray *list = g_ptr_array_new_with_free_func(vt_team_info_free);
     const VtTeamInfo team = {
@@ -689,4 +691,23 @@ vt_team_state_list(const VtDomain *domain)
 
     g_ptr_array_add(list, g_memdup2(&team, sizeof team));
     return list;
+}
+
+/* ---- team-switch.h: says what it was asked for ---- */
+
+void
+vt_team_switch(VtDomain *domain, const VtTeamSwitchParams *params, VtTeamSwitchDone done, gpointer user)
+{
+    g_autofree char *said =
+        g_strdup_printf("team %s to %s within %u ms", params->team ? params->team : "-",
+                        params->to == VT_TEAM_SWITCH_STANDBY ? "standby" : "primary", params->timeout_ms);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpuint(params->bit, ==, VT_TEAM_KEEP_USER);
+    if (vt_domain_is_active(domain)) {
+        done(user, said, NULL);
+        return;
+    }
+    vt_error_set(&error, VT_ERROR_OPERATION_INVALID, "domain is not running");
+    done(user, NULL, error);
 }
