@@ -9,6 +9,8 @@
 
 #include "conf/teaming.h"
 #include "datapath/backend.h"
+#include "util/netlink.h"
+#include "util/pci.h"
 
 /**
  * vt_datapath_choose - the back end for one team of a guest that runs, or is about to
@@ -20,6 +22,17 @@
  * Return: FALSE when the host's side of this team cannot be switched.
  */
 gboolean vt_datapath_choose(const VtTeam *team, const char *probes, VtBackend *backend, char **why);
+
+/** What a choice is made from. */
+typedef struct {
+    const VtPciHost *pci;                              /* whose sysfs; outlives the back end */
+    VtNetlink *(*open)(gpointer user, GError **error); /* (transfer full) a handle to the kernel */
+    gpointer user;
+} VtDatapathHost;
+
+/** As vt_datapath_choose(), on another host than this one, for tests. */
+gboolean vt_datapath_choose_on(const VtDatapathHost *host, const VtTeam *team, const char *probes,
+                               VtBackend *backend, char **why);
 
 /**
  * vt_datapath_restore - the back end that an earlier daemon has noted

@@ -72,6 +72,9 @@ device_detach_remove_port(gpointer user, const GError *nothing)
     DeviceCleanup *cleanup = user;
     const VtDevice *device = cleanup->device;
 
+    /* A standby that stays has no back end any more that keeps it up. */
+    if (cleanup->domain->state == VT_DOMAIN_RUNNING)
+        vt_host_port_set_up(cleanup->domain, TRUE);
     if (device->kind == VT_DEVICE_NET && device->net->target_dev)
         vt_host_port_remove(cleanup->domain, device->net->target_dev, device_detach_cleanup_end, cleanup);
     else
