@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 #include "conf/domain-xml.h"
+#include "driver/device-live.h"
+#include "driver/device.h"
 #include "driver/hostdev.h"
 #include "driver/job.h"
 #include "driver/journal.h"
@@ -370,6 +372,42 @@ test_a_start_that_fails_gives_everything_back(Fixture *fixture, gconstpointer us
     vf_taketest_stop(fixture, domain);
 }
 
+/* The same for a transient that comes to a running guest: each step of its way fails once. */
+static void
+test_an_attached_transient_gets_one_too(Fixture *fixture, gconstpointer user)
+{
+    static const char xml[] = "<interface type='hostdev' managed='yes'><mac address='52:54:00:00:00:01'/>"
+                              "<teaming type='transient' persistent='ua-standby'/><alias name='ua-primary'/>"
+                              "<address type='pci' domain='0' bus='5' slot='0' function='0'/></interface>";
+    VtDomain *domain = vf_taketest_define(fixture, 1, VF_TAKETEST_ANY, "");
+    const VtSeqTable *table = vt_device_live_attach_table();
+    FakeDone told = { 0 };
+
+    g_ptr_array_remove_index(domain->persistent->nets, 1);
+    g_assert_no_error(vf_taketest_start(fixture, domain));
+    vt_seq_set_fault_hook(vf_taketest_fault);
+    for (gsize i = 0; i <= table->n_steps; i++) {
+        g_autofree char *point =
+            i < table->n_steps ? g_strdup_printf("%s/%s", table->name, table->steps[i].name) : NULL;
+
+        vf_taketest_fail_step = point;
+        told = (FakeDone){ 0 };
+        vt_device_attach(fixture->host.driver, domain, xml, 1, fake_done, &told);
+        fake_wait(&told.done);
+        fake_settle();
+        if (!point)
+            break;
+        g_assert_error(told.error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+        g_assert_nonnull(strstr(told.error->message, "injected at"));
+        g_clear_error(&told.error);
+        vf_taketest_assert_all_back(fixture);
+    }
+    g_assert_no_error(told.error);
+    vf_taketest_expect(fixture, domain, "0000:01:10.0");
+    vf_taketest_stop(fixture, domain);
+    vf_taketest_assert_all_back(fixture);
+}
+
 /* ---- on standby ---- */
 
 #define VF_TAKETEST_FAR "pf='far0' standby-only='yes'"
@@ -564,6 +602,7 @@ main(int argc, char **argv)
     VF_TAKETEST_ADD("a-hint-does-not-travel", test_a_hint_does_not_travel);
     VF_TAKETEST_ADD("a-start-that-fails-gives-everything-back",
                     test_a_start_that_fails_gives_everything_back);
+    VF_TAKETEST_ADD("an-attached-transient-gets-one-too", test_an_attached_transient_gets_one_too);
     VF_TAKETEST_ADD("a-guest-on-standby-gets-what-another-leaves",
                     test_a_guest_on_standby_gets_what_another_leaves);
     VF_TAKETEST_ADD("a-vf-is-given-on-command", test_a_vf_is_given_on_command);

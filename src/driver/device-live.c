@@ -25,6 +25,8 @@
 #include "driver/hostdev.h"
 #include "driver/net-port.h"
 #include "driver/start-host.h"
+#include "driver/vf-policy.h"
+#include "driver/vf-take.h"
 #include "driver/team-state.h"
 #include "driver/team-guard.h"
 #include "qemu/argv-disk.h"
@@ -152,19 +154,29 @@ device_live_check_host(VtSeq *seq, gpointer data, GError **error)
     return caps && vt_start_host_check(run->alone, caps, error) ? VT_STEP_DONE : VT_STEP_FAILED;
 }
 
+/* The interface has become what its network or its team's policy gave it. */
+static void
+device_live_adopt_net(LiveAttach *run, const VtNetDef *got)
+{
+    GPtrArray *nets = run->next->nets;
+    guint index = 0;
+
+    if (!g_ptr_array_find(nets, run->device.net, &index))
+        return;
+    nets->pdata[index] = vt_net_def_copy(got);
+    vt_net_def_free(run->device.net);
+    run->device.net = nets->pdata[index];
+    g_ptr_array_set_size(run->alone->nets, 0);
+    g_ptr_array_add(run->alone->nets, vt_net_def_copy(run->device.net));
+}
+
 static void
 device_live_took_port(gpointer user, const VtDomainDef *taken, const GError *error)
 {
     LiveAttach *run = vt_seq_act_data(user);
-    GPtrArray *nets = run->next->nets;
-    guint index = 0;
 
-    if (!error && vt_seq_act_is_current(user) && g_ptr_array_find(nets, run->device.net, &index)) {
-        vt_net_adopt(run->alone, taken);
-        vt_net_def_free(run->device.net);
-        run->device.net = vt_net_def_copy(g_ptr_array_index(run->alone->nets, 0));
-        nets->pdata[index] = run->device.net;
-    }
+    if (!error && vt_seq_act_is_current(user))
+        device_live_adopt_net(run, g_ptr_array_index(taken->nets, 0));
     vt_seq_act_done(user, error);
 }
 
@@ -191,6 +203,46 @@ device_live_take_port_undo(VtSeq *seq, gpointer data, GError **error)
     return VT_STEP_WAIT;
 }
 
+static void
+device_live_chose_vf(gpointer user, const VtDomainDef *taken, const GError *error)
+{
+    LiveAttach *run = vt_seq_act_data(user);
+
+    if (!error && vt_seq_act_is_current(user))
+        device_live_adopt_net(run, g_ptr_array_index(taken->nets, taken->nets->len - 1));
+    vt_seq_act_done(user, error);
+}
+
+static VtStepResult
+device_live_choose_vf(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+    VtVfWish wish;
+
+    if (run->device.kind != VT_DEVICE_NET || !vt_vf_policy_wish(run->next, run->device.net, &wish))
+        return VT_STEP_DONE;
+    vt_vf_take(run->domain->driver, run->domain, run->next, FALSE, device_live_chose_vf,
+               device_live_act(run));
+    return VT_STEP_WAIT;
+}
+
+/* A failure was logged, and is tried again later. */
+static void
+device_live_given_back(gpointer user, const GError *error)
+{
+    vt_seq_act_done(user, NULL);
+}
+
+static VtStepResult
+device_live_choose_vf_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    LiveAttach *run = data;
+
+    vt_hostdev_give_back_unused(run->domain->driver, run->domain, device_live_given_back,
+                                device_live_act(run));
+    return VT_STEP_WAIT;
+}
+
 static VtStepResult
 device_live_take_host(VtSeq *seq, gpointer data, GError **error)
 {
@@ -202,13 +254,6 @@ device_live_take_host(VtSeq *seq, gpointer data, GError **error)
     vt_hostdev_take_one(run->domain->driver, run->domain, &g_array_index(wants, VtHostdevWant, 0),
                         vt_seq_act_done, device_live_act(run));
     return VT_STEP_WAIT;
-}
-
-/* A failure was logged, and is tried again later. */
-static void
-device_live_given_back(gpointer user, const GError *error)
-{
-    vt_seq_act_done(user, NULL);
 }
 
 static VtStepResult
@@ -461,6 +506,12 @@ static const VtStep device_live_attach_steps[] = {
       .undo = device_live_take_port_undo,
       .timeout_ms = DEVICE_LIVE_QMP_MS,
       .undo_timeout_ms = DEVICE_LIVE_QMP_MS },
+    { .name = "choose-vf",
+      .waits_for = "a VF is reserved, if the team's policy chooses it",
+      .start = device_live_choose_vf,
+      .undo = device_live_choose_vf_undo,
+      .timeout_ms = DEVICE_LIVE_TAKE_MS,
+      .undo_timeout_ms = DEVICE_LIVE_TAKE_MS },
     { .name = "take-host-device",
       .waits_for = "the host's function is reserved and bound to vfio-pci",
       .start = device_live_take_host,

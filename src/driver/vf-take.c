@@ -342,8 +342,15 @@ vf_take_looked(GObject *source, GAsyncResult *result, gpointer user)
 {
     VfTake *take = user;
 
+    g_autoptr(GError) gone = NULL;
+
     take->candidates = g_task_propagate_pointer(G_TASK(result), NULL);
-    vf_take_next(take);
+    if (take->domain->driver) {
+        vf_take_next(take);
+        return;
+    }
+    vt_error_set(&gone, VT_ERROR_ABORTED, _("domain '%s' is not there any more"), take->domain->name);
+    vf_take_end(take, gone);
 }
 
 void
