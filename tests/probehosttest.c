@@ -201,6 +201,12 @@ spoil_no_vfs(Host *h)
 }
 
 static void
+spoil_switchdev(Host *h)
+{
+    put(h, "class/net/pf0/phys_switch_id", "0011223344\n");
+}
+
+static void
 spoil_down(Host *h)
 {
     g_assert_true(vt_link_set_up(h->netlink, h->pf_name, FALSE, NULL));
@@ -280,6 +286,7 @@ static const struct {
     { "a-vf", spoil_is_vf, VT_ERROR_UNSUPPORTED, "but a VF of the PF 0000:3a:00.0" },
     { "no-vfs", spoil_no_vfs, VT_ERROR_OPERATION_INVALID,
       "echo 2 > /sys/class/net/pf0/device/sriov_numvfs (at most 7)" },
+    { "switchdev", spoil_switchdev, VT_ERROR_UNSUPPORTED, "'pf0' is in switchdev mode" },
     { "down", spoil_down, VT_ERROR_OPERATION_INVALID,
       "'pf0' is down, and its VFs with it: ip link set pf0 up." },
     { "wire-is-the-pf", spoil_wire_is_pf, VT_ERROR_INVALID_ARG, "'pf0' is the PF itself" },

@@ -233,6 +233,16 @@ probe_host_find_driver(const VtProbeHostSpec *spec, VtProbeHost *out, GError **e
 
 /* ---- opening ---- */
 
+/* Only in that mode has a PF a number that it shares with the VFs' representors. */
+static gboolean
+probe_host_in_switchdev(const VtProbeHostSpec *spec)
+{
+    g_autofree char *path = g_strdup_printf("%s/class/net/%s/phys_switch_id", spec->host->root, spec->pf);
+    g_autofree char *id = vt_file_read(path, PROBE_HOST_VALUE_MAX, NULL, NULL);
+
+    return id && *g_strstrip(id);
+}
+
 static gboolean
 probe_host_check_pf(const VtProbeHostSpec *spec, VtProbeHost *out, GError **error)
 {
@@ -261,6 +271,12 @@ probe_host_check_pf(const VtProbeHostSpec *spec, VtProbeHost *out, GError **erro
             _("'%s' has no VFs enabled: echo 2 > /sys/class/net/%s/device/sriov_numvfs (at most "
               "%u)."),
             out->pf, out->pf, out->info.max_vfs);
+    if (probe_host_in_switchdev(spec))
+        return vt_error_set(
+            error, VT_ERROR_UNSUPPORTED,
+            _("'%s' is in switchdev mode: frames to a VF go to its representor, a port like any other, "
+              "and there is no filter to ask about."),
+            out->pf);
     if (!link.up)
         return vt_error_set(error, VT_ERROR_OPERATION_INVALID,
                             _("'%s' is down, and its VFs with it: ip link set %s up."), out->pf, out->pf);
@@ -358,7 +374,7 @@ probe_host_drive(gpointer nic, guint vf, GError **error)
 
     if (!vt_pci_bind(host->host, bdf, host->net_driver, error))
         return 0;
-    do { /* it may be renamed by the host's rules meanwhile, so it is asked for by both names */
+    do { /* the host's rules may rename it between the two questions */
         VtPciInfo info;
         VtLinkInfo link;
 
