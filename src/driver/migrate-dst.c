@@ -18,6 +18,7 @@
 #include "driver/domain-list.h"
 #include "driver/domain-private.h"
 #include "driver/event.h"
+#include "driver/host-port.h"
 #include "driver/job.h"
 #include "driver/journal.h"
 #include "driver/migrate-dst-prepare.h"
@@ -478,6 +479,7 @@ migrate_finish_run(MigrateIn *in)
         migrate_finish_resumed(in);
         return;
     }
+    vt_host_port_set_up(in->domain, TRUE); /* QEMU announces the guest as soon as it runs */
     vt_domain_expect_resume(in->domain, VT_MIGRATE_RUNNING_MIGRATED);
     vt_qmp_client_call(qmp, "cont", NULL, VT_MIGRATE_JOB_MS, migrate_finish_cont, in);
 }

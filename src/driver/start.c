@@ -580,6 +580,7 @@ start_cont(VtSeq *seq, gpointer data, GError **error)
 
     if (run->params.paused || run->params.incoming)
         return VT_STEP_DONE;
+    vt_host_port_set_up(run->domain, TRUE);
     vt_domain_expect_resume(run->domain, START_RUNNING_BOOTED);
     return start_call(run, "cont", NULL, NULL, error) ? VT_STEP_WAIT : VT_STEP_FAILED;
 }
