@@ -109,7 +109,7 @@ test_example(void)
         }
     vt_config_parse(config, active->str, "virtteamd.conf", &error);
     g_assert_no_error(error);
-    g_assert_cmpuint(keys, ==, 29);
+    g_assert_cmpuint(keys, ==, 30);
     g_assert_cmpuint(config->unix_sock_rw_perms, ==, defaults->unix_sock_rw_perms);
     g_assert_cmpuint(config->unix_sock_ro_perms, ==, defaults->unix_sock_ro_perms);
     g_assert_cmpuint(config->unix_sock_ro, ==, defaults->unix_sock_ro);

@@ -94,6 +94,7 @@ static const ConfigKey config_keys[] = {
     { CONFIG_KEY(CONFIG_NUMBER, team_link_up_ms), .min = 1, .max = 3600000 },
     { CONFIG_KEY(CONFIG_STRING, default_emulator) },
     { CONFIG_KEY(CONFIG_STRING, network_uri) },
+    { CONFIG_KEY(CONFIG_NUMBER, network_timeout_ms), .min = 100, .max = 600000 },
 };
 
 VtConfig *
@@ -111,6 +112,7 @@ vt_config_new(void)
     config->keepalive_count = 5;
     config->log_level = VT_LOG_INFO;
     config->migration_address = g_strdup("0.0.0.0");
+    config->network_timeout_ms = 10000;
     config->migration_port_min = 49152;
     config->migration_port_max = 49215;
     config->team_orchestration = VT_ORCHESTRATION_AUTO;
@@ -380,6 +382,7 @@ vt_config_to_driver(const VtConfig *config, const char *root, gboolean session, 
     driver->link_up_ms = config->team_link_up_ms;
     driver->default_emulator = g_strdup(config->default_emulator);
     driver->network_uri = g_strdup(config->network_uri);
+    driver->network_timeout_ms = config->network_timeout_ms;
     if (!config_host_uuid(config, driver->lib_dir, &driver->host_uuid, error)) {
         vt_driver_config_free(driver);
         return NULL;

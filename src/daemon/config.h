@@ -32,6 +32,7 @@ typedef struct {
     guint team_link_down_ms, team_link_up_ms;
     char *default_emulator;
     char *network_uri; /* NULL: libvirt's own for the mode */
+    guint network_timeout_ms;
 } VtConfig;
 
 /** All defaults; (transfer full). */

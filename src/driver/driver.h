@@ -38,6 +38,7 @@ typedef struct {
     guint link_down_ms, link_up_ms; /* 0: vt_fallover_params_default */
     char *default_emulator;         /* nullable: found in PATH by architecture */
     char *network_uri; /* (nullable) libvirt network daemon; default: network:///system or ///session */
+    guint network_timeout_ms; /* how long its answer is waited for; 0: default, 10000 */
 } VtDriverConfig;
 
 void vt_driver_config_free(VtDriverConfig *config);

@@ -118,7 +118,7 @@ net_port_list(VtDriver *driver)
                                              : "network:///system");
     list->table = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, net_port_free);
     list->client = vt_net_port_libvirt();
-    list->timeout_ms = NET_PORT_CALL_MS;
+    list->timeout_ms = config->network_timeout_ms ? config->network_timeout_ms : NET_PORT_CALL_MS;
     vt_driver_set_data(driver, NET_PORT_KEY, list, net_port_list_closed);
     return list;
 }

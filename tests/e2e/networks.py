@@ -82,7 +82,7 @@ class NetworkTest(harness.LabTest):
             net.start_daemon()
             for xml in (LAN, OWN, POOL):
                 net.make_network(xml)
-            host.settings['network_uri'] = net.network_uri
+            host.settings.update(network_uri=net.network_uri, network_timeout_ms=3000)
             host.restart_daemon()
         cls.net_a, cls.net_b = cls.nets
 
