@@ -277,6 +277,117 @@ test_detach_is_for_good(void)
     managetest_close(&test);
 }
 
+#define TEAMS(first, second)                                                                                     \
+    "<metadata><v:teaming xmlns:v='urn:virtteam:domain:1'><v:team persistent='ua-standby' emulated='yes' " first \
+    "/><v:team persistent='ua-standby2' emulated='yes' " second "/></v:teaming></metadata><devices>"             \
+    "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/>"                            \
+    "<teaming type='persistent'/><alias name='ua-standby'/></interface>"                                         \
+    "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='vmxnet3'/>"                           \
+    "<teaming type='transient' persistent='ua-standby'/><alias name='ua-primary'/></interface>"                  \
+    "<interface type='user'><mac address='52:54:00:00:00:02'/><model type='virtio'/>"                            \
+    "<teaming type='persistent'/><alias name='ua-standby2'/></interface>"                                        \
+    "<interface type='user'><mac address='52:54:00:00:00:02'/><model type='vmxnet3'/>"                           \
+    "<teaming type='transient' persistent='ua-standby2'/><alias name='ua-primary2'/></interface></devices>"
+#define BOTH "[{\"name\":\"ua-primary\"},{\"name\":\"ua-primary2\"}]"
+
+/* QEMU's team is none of this; the driver's leaves and comes back. */
+static void
+test_one_team_of_each(void)
+{
+    ManageTest test;
+    FakeDone told = { 0 };
+    g_autoptr(GError) error = NULL;
+
+    managetest_open(&test, TEAMS("orchestration='management'", "orchestration='qemu'"));
+    fake_guest_answer("qom-list", BOTH);
+    vt_team_manage_unplug(test.domain, fake_done, &told);
+    fake_settle();
+    fake_guest_event(test.domain, GONE);
+    fake_wait(&told.done);
+    g_assert_no_error(told.error);
+    managetest_commands("qom-list device_del");
+    g_assert_true(vt_team_manage_is_away(test.domain, "ua-primary"));
+    g_assert_false(vt_team_manage_is_away(test.domain, "ua-primary2"));
+    fake_guest_answer("qom-list", "[{\"name\":\"ua-primary2\"}]");
+    told = (FakeDone){ 0 };
+    vt_team_manage_replug(test.domain, fake_done, &told);
+    fake_wait(&told.done);
+    g_assert_no_error(told.error);
+    managetest_commands("qom-list device_add");
+    managetest_close(&test);
+}
+
+/* The late one alone is named, whether the other has left (and comes back) or has no time limit. */
+static void
+test_one_team_is_late(void)
+{
+    static const struct {
+        const char *xml;
+        gboolean leaves; /* the second does */
+    } rows[] = {
+        { TEAMS("orchestration='management' unplug-timeout='1'",
+                "orchestration='management' unplug-timeout='60'"),
+          TRUE },
+        { TEAMS("orchestration='management' unplug-timeout='1'",
+                "orchestration='management' on-timeout='wait'"),
+          FALSE },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        ManageTest test;
+        FakeDone told = { 0 };
+
+        managetest_open(&test, rows[i].xml);
+        fake_guest_answer("qom-list", BOTH);
+        vt_team_manage_unplug(test.domain, fake_done, &told);
+        fake_settle();
+        if (rows[i].leaves) {
+            fake_guest_answer("qom-list", "[{\"name\":\"ua-primary\"}]");
+            fake_guest_event(
+                test.domain,
+                "{\"event\":\"DEVICE_DELETED\",\"data\":{\"device\":\"ua-primary2\",\"path\":\"/x\"},"
+                "\"timestamp\":{\"seconds\":1,\"microseconds\":2}}");
+        }
+        fake_wait(&told.done);
+        g_assert_error(told.error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+        g_assert_nonnull(strstr(told.error->message, "'ua-primary' (team 'ua-standby')"));
+        g_assert_null(strstr(told.error->message, "ua-primary2"));
+        g_clear_error(&told.error);
+        g_assert_false(vt_team_manage_is_away(test.domain, "ua-primary2"));
+        managetest_commands(rows[i].leaves ? "qom-list device_del device_del qom-list device_add"
+                                           : "qom-list device_del device_del qom-list");
+        managetest_close(&test);
+    }
+}
+
+/* What comes back while the guest stands still waits for it. */
+static void
+test_paused_guest_gets_it_later(void)
+{
+    ManageTest test;
+    FakeDone told = { 0 };
+
+    managetest_open(&test, TEAM("orchestration='management'"));
+    managetest_unplug(&test);
+    vt_lifecycle_suspend(test.host.driver, test.domain, fake_done, &told);
+    fake_wait(&told.done);
+    fake_guest_answer("qom-list", "[]");
+    g_free(fake_guest_commands());
+    told = (FakeDone){ 0 };
+    vt_team_manage_replug(test.domain, fake_done, &told);
+    g_assert_true(told.done);
+    g_assert_no_error(told.error);
+    fake_settle();
+    managetest_commands("");
+    told = (FakeDone){ 0 };
+    vt_lifecycle_resume(test.host.driver, test.domain, fake_done, &told);
+    fake_wait(&told.done);
+    for (guint i = 0; i < 60 && vt_team_manage_is_away(test.domain, "ua-primary"); i++)
+        fake_settle();
+    g_assert_false(vt_team_manage_is_away(test.domain, "ua-primary"));
+    managetest_close(&test);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -291,6 +402,9 @@ main(int argc, char **argv)
     g_test_add_func("/driver/team-manage/cancel", test_cancel);
     g_test_add_func("/driver/team-manage/qemu-dies-meanwhile", test_qemu_dies_meanwhile);
     g_test_add_func("/driver/team-manage/each-step-fails", test_each_step_fails);
+    g_test_add_func("/driver/team-manage/one-team-of-each", test_one_team_of_each);
+    g_test_add_func("/driver/team-manage/one-team-is-late", test_one_team_is_late);
+    g_test_add_func("/driver/team-manage/paused-guest-gets-it-later", test_paused_guest_gets_it_later);
     g_test_add_func("/driver/team-manage/detach-is-for-good", test_detach_is_for_good);
     return g_test_run();
 }

@@ -19,8 +19,9 @@
 #include "util/message-id.h"
 
 #define TEAM_WATCH_KEY   "team-watch"
-#define TEAM_WATCH_MS    1000 /* between two looks */
-#define METADATA_ELEMENT 2    /* virDomainMetadataType */
+#define METADATA_ELEMENT 2 /* virDomainMetadataType */
+
+VtTeamWatchTimes vt_team_watch_times = { .tick_ms = 1000, .no_ms = 5000, .none_ms = 60000 };
 
 /* What is known of a team beside its state. */
 typedef struct {
@@ -183,9 +184,9 @@ watch_judge(TeamWatch *watch, const VtQemuTeam *team)
         known->no_us = now_us;
     if (team->standby == VT_QEMU_STANDBY_YES)
         watch_is_missing(watch, known, team);
-    else if (known->no_us && now_us - known->no_us >= VT_TEAM_WATCH_NO_MS * 1000)
+    else if (known->no_us && now_us - known->no_us >= (gint64)vt_team_watch_times.no_ms * 1000)
         watch_conclude(watch, known, team, _("the guest's virtio driver has not negotiated STANDBY"));
-    else if (now_us - known->runs_us >= VT_TEAM_WATCH_NONE_MS * 1000)
+    else if (now_us - known->runs_us >= (gint64)vt_team_watch_times.none_ms * 1000)
         watch_conclude(watch, known, team, _("the guest has not negotiated STANDBY"));
     return !known->told;
 }
@@ -207,7 +208,7 @@ static void
 watch_start(TeamWatch *watch)
 {
     if (!watch->timer)
-        watch->timer = g_timeout_add(TEAM_WATCH_MS, watch_tick, watch);
+        watch->timer = g_timeout_add(vt_team_watch_times.tick_ms, watch_tick, watch);
 }
 
 /* Without any error: what was not answered is asked again. */

@@ -13,11 +13,17 @@
 
 #include "driver/domain-obj.h"
 
-/* From when the guest's virtio driver is seen up without STANDBY to the conclusion that it stays so: the firmware has a
- * driver too, for booting from the network. */
-#define VT_TEAM_WATCH_NO_MS 5000
-/* From when the guest runs to the conclusion that no virtio driver will come. */
-#define VT_TEAM_WATCH_NONE_MS 60000
+/* When to look, and what to conclude from. */
+typedef struct {
+    guint tick_ms; /* between two looks */
+    guint
+        no_ms; /* from when the guest's virtio driver is seen up without STANDBY to that it stays so: the firmware has
+                      a driver too, for booting from the network */
+    guint none_ms; /* from when the guest runs to that no virtio driver will come */
+} VtTeamWatchTimes;
+
+/** 1 s, 5 s, 60 s; tests have less time. */
+extern VtTeamWatchTimes vt_team_watch_times;
 
 /**
  * vt_team_watch_open - begin to look after the teams of a guest

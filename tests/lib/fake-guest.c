@@ -49,7 +49,7 @@ static GString *fake_log;
 static char *fake_next_failure;
 static char *fake_muted;
 static char *fake_refused, *fake_refused_class;
-static char *fake_answered, *fake_answer;
+static GHashTable *fake_answers; /* command -> value */
 static gboolean fake_silent, fake_stuck, fake_refuses;
 
 static void
@@ -131,7 +131,9 @@ fake_line(FakeQemu *qemu, const char *line)
         fake_send(qemu, reply);
         return;
     }
-    result = g_strcmp0(fake_answered, command) == 0 ? fake_answer : fake_act(qemu, command);
+    result = fake_answers ? g_hash_table_lookup(fake_answers, command) : NULL;
+    if (!result)
+        result = fake_act(qemu, command);
     reply = g_strdup_printf("{\"return\":%s,\"id\":%s}\r\n", result, id);
     fake_send(qemu, reply);
 }
@@ -478,6 +480,7 @@ vt_driver_caps(VtDriver *driver, const char *binary, GError **error)
 {
     static VtQemuCaps caps = { .binary = (char *)"/usr/bin/qemu-fake", .arch = (char *)"x86_64" };
 
+    caps.caps[VT_QEMU_CAP_VIRTIO_NET_FAILOVER] = caps.caps[VT_QEMU_CAP_NET_FAILOVER_PAIR] = TRUE;
     return &caps;
 }
 
@@ -698,10 +701,12 @@ fake_guest_refuse(const char *command, const char *klass)
 void
 fake_guest_answer(const char *command, const char *json)
 {
-    g_free(fake_answered);
-    g_free(fake_answer);
-    fake_answered = g_strdup(command);
-    fake_answer = g_strdup(json);
+    if (!command)
+        g_clear_pointer(&fake_answers, g_hash_table_unref);
+    else if (!fake_answers)
+        fake_answers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    if (command)
+        g_hash_table_insert(fake_answers, g_strdup(command), g_strdup(json));
 }
 
 void

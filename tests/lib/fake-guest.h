@@ -51,7 +51,7 @@ void fake_guest_mute(const char *command);
 /** Answer @command (NULL: none) with an error of that class. */
 void fake_guest_refuse(const char *command, const char *klass);
 
-/** Answer @command (NULL: none) with this value. */
+/** Answer @command with this value too (NULL: every command as if nothing had been said). */
 void fake_guest_answer(const char *command, const char *json);
 
 /** Commands that QEMUs got since the last call, space-separated. (transfer full) */

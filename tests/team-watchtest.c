@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Teams of QEMU that do not go as QEMU means them to: guests that do not negotiate, primaries that get lost.
+ */
+#include "driver/team-watch.h"
+
+#include <string.h>
+#include "conf/teaming.h"
+#include "driver/lifecycle.h"
+#include "driver/team-manage.h"
+#include "driver/team-state.h"
+#include "driver/team-wait.h"
+#include "lib/fake-guest.h"
+
+#define UUID_A "11111111-2222-3333-4444-000000000001"
+#define TEAM(policy)                                                                                              \
+    "<metadata><v:teaming xmlns:v='urn:virtteam:domain:1'><v:team persistent='ua-standby' emulated='yes' " policy \
+    "/></v:teaming></metadata><devices><interface type='user'><mac address='52:54:00:00:00:01'/>"                 \
+    "<model type='virtio'/><teaming type='persistent'/><alias name='ua-standby'/>"                                \
+    "</interface><interface type='user'><mac address='52:54:00:00:00:01'/>"                                       \
+    "<model type='vmxnet3'/><teaming type='transient' persistent='ua-standby'/><alias name='ua-primary'/>"        \
+    "</interface></devices>"
+#define EVENT(name, data)                                                                                    \
+    "{\"event\":\"" name "\",\"data\":" data ",\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
+#define GONE                                                                                                 \
+    EVENT("DEVICE_DELETED", "{\"device\":\"ua-primary\",\"path\":\"/machine/peripheral/ua-primary\"}")
+#define ASKED      EVENT("UNPLUG_PRIMARY", "{\"device-id\":\"ua-primary\"}")
+#define NEGOTIATED EVENT("FAILOVER_NEGOTIATED", "{\"device-id\":\"ua-standby\"}")
+#define PHASE(s)   EVENT("MIGRATION", "{\"status\":\"" s "\"}")
+
+#define NO_DRIVER "{\"guest-features\":{\"dev-features\":[]},\"status\":{\"statuses\":[]}}"
+#define PLAIN                                                                                                \
+    "{\"guest-features\":{\"dev-features\":[\"VIRTIO_NET_F_MAC: x\"]},\"status\":{\"statuses\":["            \
+    "\"VIRTIO_CONFIG_S_DRIVER_OK: x\"]}}"
+#define FAILOVER                                                                                             \
+    "{\"guest-features\":{\"dev-features\":[\"VIRTIO_NET_F_STANDBY: x\"]},\"status\":{\"statuses\":["        \
+    "\"VIRTIO_CONFIG_S_DRIVER_OK: x\"]}}"
+
+typedef struct {
+    FakeHost host;
+    VtDomain *domain;
+} WatchTest;
+
+static void
+watchtest_open(WatchTest *test, const char *team, const char *virtio, const char *devices)
+{
+    g_autofree char *xml = fake_guest_xml("web", UUID_A, team);
+    g_autoptr(GError) error = NULL;
+    FakeDone told = { 0 };
+
+    fake_host_open(&test->host);
+    fake_guest_answer("x-query-virtio-status", virtio);
+    fake_guest_answer("qom-list", devices);
+    test->domain = vt_lifecycle_define(test->host.driver, xml, 0, &error);
+    g_assert_no_error(error);
+    vt_lifecycle_create(test->host.driver, test->domain, 0, NULL, fake_done, &told);
+    fake_wait(&told.done);
+    g_assert_no_error(told.error);
+}
+
+static void
+watchtest_close(WatchTest *test)
+{
+    FakeDone told = { 0 };
+
+    if (vt_domain_is_active(test->domain)) {
+        vt_lifecycle_destroy(test->host.driver, test->domain, 0, fake_done, &told);
+        fake_wait(&told.done);
+    }
+    fake_guest_answer(NULL, NULL);
+    fake_host_close(&test->host);
+}
+
+static gboolean
+watchtest_plugs(guint settles)
+{
+    gboolean plugs = FALSE;
+
+    for (guint i = 0; i < settles && !plugs; i++) {
+        g_autofree char *commands = NULL;
+
+        fake_settle();
+        commands = fake_guest_commands();
+        plugs = strstr(commands, "device_add") != NULL;
+    }
+    return plugs;
+}
+
+static VtOrchestration
+watchtest_orchestration(const WatchTest *test)
+{
+    const VtDomainDef *def = vt_domain_def(test->domain);
+
+    return ((const VtTeamPolicy *)g_ptr_array_index(def->team_policies, 0))->orchestration;
+}
+
+static void
+test_who_conducts(void)
+{
+    static const struct {
+        const char *policy, *virtio, *devices;
+        gboolean plugs;
+        VtOrchestration becomes;
+    } rows[] = {
+        { TEAM("orchestration='auto'"), PLAIN, "[]", TRUE, VT_ORCHESTRATION_MANAGEMENT },
+        { TEAM("orchestration='auto'"), NO_DRIVER, "[]", TRUE, VT_ORCHESTRATION_MANAGEMENT },
+        { TEAM("orchestration='auto'"), FAILOVER, "[{\"name\":\"ua-primary\"}]", FALSE,
+          VT_ORCHESTRATION_AUTO },
+        { TEAM("orchestration='qemu'"), PLAIN, "[]", FALSE, VT_ORCHESTRATION_QEMU },
+        { TEAM("orchestration='qemu'"), NO_DRIVER, "[]", FALSE, VT_ORCHESTRATION_QEMU },
+        { TEAM(""), PLAIN, "[]", TRUE, VT_ORCHESTRATION_MANAGEMENT },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        WatchTest test;
+
+        watchtest_open(&test, rows[i].policy, rows[i].virtio, rows[i].devices);
+        g_assert_cmpint(watchtest_plugs(rows[i].plugs ? 100 : 15), ==, rows[i].plugs);
+        g_assert_cmpint(watchtest_orchestration(&test), ==, rows[i].becomes);
+        watchtest_close(&test);
+    }
+}
+
+/* A firmware that boots from the network has a driver too, and the system's comes later. */
+static void
+test_a_driver_that_is_only_the_firmwares(void)
+{
+    WatchTest test;
+
+    vt_team_watch_times.no_ms = 400;
+    watchtest_open(&test, TEAM("orchestration='auto'"), PLAIN, "[]");
+    for (guint i = 0; i < 4; i++)
+        fake_settle();
+    fake_guest_answer("x-query-virtio-status", FAILOVER);
+    fake_guest_answer("qom-list", "[{\"name\":\"ua-primary\"}]");
+    fake_guest_event(test.domain, NEGOTIATED);
+    g_assert_false(watchtest_plugs(20));
+    g_assert_cmpint(watchtest_orchestration(&test), ==, VT_ORCHESTRATION_AUTO);
+    watchtest_close(&test);
+    vt_team_watch_times.no_ms = 100;
+}
+
+/* QEMU says that it plugs it, and it does not come: once it can, the driver has plugged it. */
+static void
+test_qemu_cannot_plug(void)
+{
+    WatchTest test;
+    const VtQemuTeam *team;
+
+    watchtest_open(&test, TEAM("orchestration='qemu'"), FAILOVER, "[]");
+    fake_guest_refuse("device_add", "GenericError");
+    fake_guest_event(test.domain, NEGOTIATED);
+    g_assert_true(watchtest_plugs(100));
+    fake_settle();
+    fake_guest_refuse(NULL, NULL);
+    g_assert_true(watchtest_plugs(100));
+    fake_guest_answer("qom-list", "[{\"name\":\"ua-primary\"}]");
+    for (guint i = 0; i < 20; i++)
+        fake_settle();
+    team = vt_qemu_teaming_get(vt_team_state_teaming(test.domain), 0);
+    g_assert_cmpint(team->primary, ==, VT_QEMU_PRIMARY_PLUGGED);
+    g_assert_true(team->by_qemu);
+    watchtest_close(&test);
+}
+
+/* A guest that lets go after the migration was given up has its device removed by QEMU: it gets it back. */
+static void
+test_late_eject(void)
+{
+    static const struct {
+        const char *last; /* of the migration's phases; NULL: none */
+        gboolean detaches, back;
+    } rows[] = {
+        { PHASE("cancelled"), FALSE, TRUE },
+        { PHASE("active"), FALSE, FALSE }, /* it has let go in time: this is another one's doing */
+        { NULL, FALSE, FALSE },
+        { PHASE("cancelled"), TRUE, FALSE },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        WatchTest test;
+
+        watchtest_open(&test, TEAM("orchestration='qemu'"), FAILOVER, "[{\"name\":\"ua-primary\"}]");
+        fake_guest_event(test.domain, NEGOTIATED);
+        fake_settle();
+        if (rows[i].last) {
+            fake_guest_event(test.domain, PHASE("setup"));
+            fake_guest_event(test.domain, ASKED);
+            fake_guest_event(test.domain, PHASE("wait-unplug"));
+            fake_guest_event(test.domain, rows[i].last);
+        }
+        if (rows[i].detaches)
+            vt_team_manage_forget(test.domain, "ua-primary");
+        fake_settle();
+        fake_guest_answer("qom-list", "[]");
+        fake_guest_event(test.domain, GONE);
+        g_assert_cmpint(watchtest_plugs(rows[i].back ? 100 : 40), ==, rows[i].back);
+        g_assert_cmpuint(vt_domain_def(test.domain)->nets->len, ==, rows[i].back ? 2u : 1u);
+        watchtest_close(&test);
+    }
+}
+
+static guint waits_told;
+
+static GLogWriterOutput
+watchtest_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user)
+{
+    for (gsize i = 0; i < n_fields; i++)
+        if (g_str_equal(fields[i].key, "MESSAGE") && strstr(fields[i].value, "waited for"))
+            waits_told++;
+    return G_LOG_WRITER_HANDLED;
+}
+
+static void
+test_wait_is_told(void)
+{
+    VtTeamWait *wait = vt_team_wait_new("web", "'ua-vf' (team 'ua-net')", 20);
+
+    waits_told = 0;
+    for (guint i = 0; i < 4; i++)
+        fake_settle();
+    vt_team_wait_free(wait);
+    g_assert_cmpuint(waits_told, >=, 2);
+    waits_told = 0;
+    fake_settle();
+    g_assert_cmpuint(waits_told, ==, 0);
+    vt_team_wait_free(NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_log_set_always_fatal(G_LOG_LEVEL_ERROR);
+    g_log_set_writer_func(watchtest_log, NULL, NULL);
+    vt_team_watch_times = (VtTeamWatchTimes){ .tick_ms = 40, .no_ms = 100, .none_ms = 300 };
+    g_test_add_func("/driver/team-watch/who-conducts", test_who_conducts);
+    g_test_add_func("/driver/team-watch/a-driver-that-is-only-the-firmwares",
+                    test_a_driver_that_is_only_the_firmwares);
+    g_test_add_func("/driver/team-watch/qemu-cannot-plug", test_qemu_cannot_plug);
+    g_test_add_func("/driver/team-watch/late-eject", test_late_eject);
+    g_test_add_func("/driver/team-watch/wait-is-told", test_wait_is_told);
+    return g_test_run();
+}
