@@ -42,7 +42,13 @@ class Devices(harness.LabTest):
         return set(re.findall(r'\b(vnet\d+)', self.a.ip('-o', 'link')))
 
     def test_transient_leaves_and_comes_back(self):
-        serial = self.boot_with_ports()
+        self.leaves_and_comes_back("orchestration='qemu'")
+
+    def test_transient_of_the_driver_leaves_and_comes_back(self):
+        self.leaves_and_comes_back("orchestration='management'")
+
+    def leaves_and_comes_back(self, policy):
+        serial = self.boot_with_ports(policy=policy)
         primary = self.leg('ua-primary', '--inactive')
         before = self.taps()
         for _ in range(2):
@@ -82,6 +88,48 @@ class Devices(harness.LabTest):
         self.call('attach-device', standby, '--live')
         self.call('attach-device', primary, '--live')
         self.assertEqual(set(self.devices('interface')), {'ua-standby', 'ua-primary'})
+
+    def test_transient_comes_only_after_its_persistent(self):
+        serial = self.boot_with_ports()
+        standby, primary = self.leg('ua-standby', '--inactive'), self.leg('ua-primary', '--inactive')
+        for alias in ('ua-primary', 'ua-standby'):
+            self.a.virsh('detach-device-alias', self.domain, alias, '--live', '--config')
+            wait_for(lambda gone=alias: gone not in self.devices('interface'), 20, alias + ' to be gone')
+        self.assertEqual(self.devices('interface', '--inactive'), {})
+        refused = self.call('attach-device', primary, '--live', '--config', check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn('ua-standby', refused.stderr)
+        self.assertEqual(self.devices('interface'), {})
+        self.assertEqual(self.devices('interface', '--inactive'), {})
+        mark = serial.end()
+        self.call('attach-device', standby, '--live', '--config')
+        self.assertEqual(set(self.devices('interface', '--inactive')), {'ua-standby'})
+        self.assertEqual(set(self.devices('interface')), {'ua-standby'})
+        serial.wait(r'VT: links[^\n]*virtio_net', 20, mark)
+
+    def test_link_that_a_user_takes_down_stays_down(self):
+        serial = self.boot_with_ports()
+        tap = self.devices('interface')['ua-standby'].find('target').get('dev')
+        mark = serial.end()
+        self.a.virsh('domif-setlink', self.domain, tap, 'down')
+        serial.wait(r'VT: links[^\n]*standby:virtio_net:down', 20, mark)
+        self.assert_alive()
+        for source, to in ((self.a, self.b), (self.b, self.a)):
+            mark = serial.end()
+            self.migrate(source, to)
+            self.assertEqual(self.settled(), to)
+            serial.wait(r'failover primary slave:\w+ registered', 40, mark)
+            self.assert_primary(serial, mark)
+            self.assertNotIn('standby:virtio_net:up', serial.text(mark))
+            interface = ElementTree.fromstring(to.virsh('dumpxml', self.domain).stdout).find(
+                "devices/interface/alias[@name='ua-standby']/..")
+            self.assertEqual(interface.find('link').get('state'), 'down')
+            tap = interface.find('target').get('dev')
+            self.assertIn('down', to.virsh('domif-getlink', self.domain, tap).stdout)
+            self.assert_alive()
+        mark = serial.end()
+        self.a.virsh('domif-setlink', self.domain, tap, 'up')
+        serial.wait(r'VT: links[^\n]*standby:virtio_net:up', 20, mark)
 
     def test_one_mac_two_legs(self):
         self.boot_with_ports()
