@@ -145,6 +145,19 @@ test_write(void)
     g_assert_cmpuint(bare->team_policies->len, ==, 1);
 }
 
+static void
+test_rewrite(void)
+{
+    g_autoptr(VtDomainDef) def = def_with("<virtteam:team persistent='ua-net' unplug-timeout='9'/>", HOST);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_nonnull(strstr(def->metadata, "unplug-timeout"));
+    g_ptr_array_set_size(def->team_policies, 0);
+    g_assert_true(vt_orchestration_rewrite(def, &error));
+    g_assert_no_error(error);
+    g_assert_true(def->metadata == NULL || !strstr(def->metadata, "unplug-timeout"));
+}
+
 /* A destination's QEMU has the netdev of a primary that comes later, and not the device. */
 static void
 test_argv_without_managed(void)
@@ -194,6 +207,7 @@ main(int argc, char **argv)
     g_test_add_func("/qemu/orchestration/choice", test_choice);
     g_test_add_func("/qemu/orchestration/pin-writes-down-who", test_pin);
     g_test_add_func("/qemu/orchestration/write-changes-hands", test_write);
+    g_test_add_func("/qemu/orchestration/rewrite-forgets", test_rewrite);
     g_test_add_func("/qemu/orchestration/argv-without-managed-primaries", test_argv_without_managed);
     return g_test_run();
 }

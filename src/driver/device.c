@@ -17,6 +17,7 @@
 #include "driver/domain-private.h"
 #include "driver/job.h"
 #include "driver/store.h"
+#include "qemu/orchestration.h"
 #include "qemu/prepare.h"
 #include "util/i18n.h"
 #include "util/log.h"
@@ -255,6 +256,16 @@ vt_device_attach(VtDriver *driver, VtDomain *domain, const char *xml, guint flag
 
 /* ---- detach ---- */
 
+/* A persistent leg takes its team's policy with it: one for nobody is no valid definition. */
+static gboolean
+device_detach_policies(VtDomainDef *def, GError **error)
+{
+    guint before = def->team_policies->len;
+
+    vt_device_find_drop_policies(def);
+    return def->team_policies->len == before || vt_orchestration_rewrite(def, error);
+}
+
 static gboolean
 device_detach_config(DeviceRun *run, VtDomainDef *def, GError **error)
 {
@@ -263,7 +274,7 @@ device_detach_config(DeviceRun *run, VtDomainDef *def, GError **error)
     if (!vt_device_find(def, run->device, FALSE, &index, error))
         return FALSE;
     g_ptr_array_remove_index(vt_device_find_list(def, run->device), index);
-    return TRUE;
+    return device_detach_policies(def, error);
 }
 
 static void
@@ -307,7 +318,7 @@ device_detach_alias_config(DeviceRun *run, VtDomainDef *def, GError **error)
     if (!vt_device_find_alias(def, run->alias, &found, &index))
         return vt_error_set(error, VT_ERROR_NO_DEVICE, _("no device found with alias %s"), run->alias);
     g_ptr_array_remove_index(vt_device_find_list(def, &found), index);
-    return TRUE;
+    return device_detach_policies(def, error);
 }
 
 static void

@@ -66,6 +66,8 @@ orchestration_write(VtDomainDef *def, GHashTable *changed, GError **error)
     GHashTableIter iter;
     gpointer alias, value;
 
+    if (def->team_policies->len + g_hash_table_size(changed) == 0)
+        return vt_metadata_set(def, NULL, VT_TEAMING_URI, NULL, error);
     vt_xml_writer_start(writer, "teaming");
     for (guint i = 0; i < def->team_policies->len; i++) {
         const VtTeamPolicy *policy = g_ptr_array_index(def->team_policies, i);
@@ -135,4 +137,12 @@ vt_orchestration_write(VtDomainDef *def, const char *persistent, VtOrchestration
                                 GINT_TO_POINTER((int)orchestration));
     }
     return orchestration_write(def, changed, error);
+}
+
+gboolean
+vt_orchestration_rewrite(VtDomainDef *def, GError **error)
+{
+    g_autoptr(GHashTable) none = g_hash_table_new(g_str_hash, g_str_equal);
+
+    return orchestration_write(def, none, error);
 }

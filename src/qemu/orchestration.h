@@ -47,3 +47,10 @@ gboolean vt_orchestration_pin(VtDomainDef *def, const VtQemuCaps *caps,
  */
 gboolean vt_orchestration_write(VtDomainDef *def, const char *persistent, VtOrchestration orchestration,
                                 GError **error);
+
+/**
+ * vt_orchestration_rewrite - make the metadata say what the policies are
+ * @def:   some of its team_policies were taken away
+ * @error: (out) as vt_metadata_set()
+ */
+gboolean vt_orchestration_rewrite(VtDomainDef *def, GError **error);
