@@ -20,6 +20,7 @@
 #include "driver/reserve.h"
 #include "driver/start.h"
 #include "driver/stop.h"
+#include "driver/team-switch.h"
 #include "driver/vf-give.h"
 #include "lib/fake-guest.h"
 
@@ -498,6 +499,51 @@ test_a_vf_is_given_on_command(Fixture *fixture, gconstpointer user)
     vf_taketest_assert_all_back(fixture);
 }
 
+typedef struct {
+    FakeDone done;
+    char *said;
+} VfTaketestSwitch;
+
+static void
+vf_taketest_switched(gpointer user, const char *said, const GError *error)
+{
+    VfTaketestSwitch *told = user;
+
+    told->said = g_strdup(said);
+    fake_done(&told->done, error);
+}
+
+static void
+test_a_user_may_ask_for_the_primary(Fixture *fixture, gconstpointer user)
+{
+    VtDomain *domain = vf_taketest_bare(fixture);
+    VtTeamSwitchParams params = { .to = VT_TEAM_SWITCH_STANDBY, .bit = VT_TEAM_KEEP_USER };
+    VfTaketestSwitch told[3] = { { .said = NULL } };
+
+    vt_team_switch(domain, &params, vf_taketest_switched, &told[0]);
+    fake_wait(&told[0].done.done);
+    g_assert_error(told[0].done.error, VT_ERROR, VT_ERROR_OPERATION_INVALID);
+    g_assert_nonnull(strstr(told[0].done.error->message, "on standby already"));
+    params.to = VT_TEAM_SWITCH_PRIMARY;
+    vt_team_switch(domain, &params, vf_taketest_switched, &told[1]);
+    fake_wait(&told[1].done.done);
+    g_assert_error(told[1].done.error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+    g_assert_nonnull(strstr(told[1].done.error->message, "belong to other guests"));
+    vf_taketest_free_quietly(fixture);
+    vt_team_switch(domain, &params, vf_taketest_switched, &told[2]);
+    fake_wait(&told[2].done.done);
+    g_assert_no_error(told[2].done.error);
+    g_assert_nonnull(strstr(told[2].said, "given a VF"));
+    vf_taketest_expect(fixture, domain, "0000:81:10.0");
+    g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_NONE);
+    fake_settle();
+    vf_taketest_stop(fixture, domain);
+    vf_taketest_assert_all_back(fixture);
+    g_error_free(told[0].done.error);
+    g_error_free(told[1].done.error);
+    g_free(told[2].said);
+}
+
 static void
 test_a_try_that_fails_leaves_the_guest_as_it_was(Fixture *fixture, gconstpointer user)
 {
@@ -606,6 +652,7 @@ main(int argc, char **argv)
     VF_TAKETEST_ADD("a-guest-on-standby-gets-what-another-leaves",
                     test_a_guest_on_standby_gets_what_another_leaves);
     VF_TAKETEST_ADD("a-vf-is-given-on-command", test_a_vf_is_given_on_command);
+    VF_TAKETEST_ADD("a-user-may-ask-for-the-primary", test_a_user_may_ask_for_the_primary);
     VF_TAKETEST_ADD("a-try-that-fails-leaves-the-guest-as-it-was",
                     test_a_try_that_fails_leaves_the_guest_as_it_was);
     VF_TAKETEST_ADD("a-guest-that-does-not-run-is-given-nothing",

@@ -18,6 +18,7 @@
 #include "driver/store.h"
 #include "driver/team-manage.h"
 #include "driver/team-state.h"
+#include "driver/vf-give.h"
 #include "qemu/argv.h"
 #include "qemu/hotplug.h"
 #include "qemu/qmp-event.h"
@@ -46,6 +47,7 @@ typedef struct {
     gboolean is_host, binds;         /* a function of the host, which we bind to VFIO */
     VtPciBdf bdf;                    /* of it */
     gboolean there, stays;           /* QEMU has it; it stays away for another reason */
+    gboolean given;                  /* it had no VF, and has been given one */
     guint before;                    /* what kept it */
     VtHotplug *op;                   /* under way */
     VtSeqAct *act;                   /* of @op */
@@ -199,6 +201,11 @@ switch_read(TeamSwitch *run, GError **error)
         if (team->persistent == persistent)
             return switch_read_team(run, team);
     }
+    if (vt_vf_give_is_due(domain, run->team))
+        return vt_error_set(
+            error, VT_ERROR_OPERATION_INVALID,
+            _("team '%s' of domain '%s' is on standby already: its host has had no VF for it"), run->team,
+            domain->name);
     return vt_error_set(
         error, VT_ERROR_OPERATION_INVALID,
         _("team '%s' of domain '%s' has no transient at present: attach one ('virsh attach-device')"),
@@ -545,6 +552,8 @@ switch_said(const TeamSwitch *run)
     guint bits = vt_team_keep_get(run->domain, run->team);
     const char *why = vt_team_keep_why(run->domain, run->team);
 
+    if (run->given)
+        return g_strdup_printf(_("team '%s' has been given a VF: it has its primary"), run->team);
     if (run->to == VT_TEAM_SWITCH_STANDBY && !run->there)
         return g_strdup_printf(_("team '%s' is on standby already, and is kept there"), run->team);
     if (run->to == VT_TEAM_SWITCH_STANDBY)
@@ -619,6 +628,28 @@ switch_may_begin(TeamSwitch *run, GError **error)
 }
 
 static void
+switch_given(gpointer user, const GError *error)
+{
+    ((TeamSwitch *)user)->given = TRUE;
+    switch_end(user, error);
+}
+
+/* To its primary, but the guest came up without one for lack of a VF: is there one by now? */
+static gboolean
+switch_give(TeamSwitch *run)
+{
+    VtDomain *domain = run->domain;
+    const VtNetDef *persistent = domain->live ? switch_persistent(domain, run->asked, NULL) : NULL;
+
+    if (run->to != VT_TEAM_SWITCH_PRIMARY || !persistent ||
+        !vt_vf_give_is_due(domain, persistent->info.alias))
+        return FALSE;
+    run->team = g_strdup(persistent->info.alias);
+    vt_vf_give_try(domain, run->team, switch_given, run);
+    return TRUE;
+}
+
+static void
 switch_has_job(gpointer user, const GError *error)
 {
     TeamSwitch *run = user;
@@ -626,6 +657,8 @@ switch_has_job(gpointer user, const GError *error)
     VtSeqHooks hooks;
 
     run->has_job = error == NULL;
+    if (run->has_job && switch_give(run))
+        return;
     if (error || !switch_may_begin(run, &local)) {
         switch_end(run, error ? error : local);
         return;
