@@ -90,6 +90,37 @@ reservetest_sample(guint8 id)
                             .settings = (char *)"{\"mac\":\"00:00:00:00:00:00\"}" };
 }
 
+/* What a probe has, or has left when it was killed, is not as it should be: nobody may have it. */
+static void
+test_a_probed_function_is_not_given(Fixture *fixture, gconstpointer user)
+{
+    g_autofree char *state = g_build_filename(fixture->dir, "qemu", NULL);
+    g_autofree char *notes = g_build_filename(fixture->dir, "probe", NULL);
+    g_autofree char *note = g_build_filename(notes, "0000:3b:00.0.json", NULL);
+    g_autofree char *other = g_build_filename(notes, "0000:3c:00.0.json", NULL);
+    VtReservation mine = reservetest_sample(1);
+    VtPciBdf free_one = { 0, 0x3b, 2, 2 };
+
+    fixture->config.state_dir = state;
+    g_assert_true(vt_file_mkdirs(notes, 0700, NULL));
+    g_assert_true(
+        g_file_set_contents(note, "{\"vfs\":[{\"bdf\":\"x\"},{\"bdf\":\"0000:3b:02.1\"}]}", -1, NULL));
+    g_assert_true(g_file_set_contents(other, "nonsense", -1, NULL));
+    g_assert_false(vt_reserve_is_probed(&fixture->driver, &free_one));
+    g_assert_true(vt_reserve_is_probed(&fixture->driver, &mine.bdf));
+    vt_reserve_take(&fixture->driver, &mine, reservetest_done, fixture);
+    reservetest_wait(fixture);
+    g_assert_error(fixture->error, VT_ERROR, VT_ERROR_BUSY);
+    g_assert_null(vt_reserve_find(&fixture->driver, &mine.bdf));
+    g_clear_error(&fixture->error);
+    g_assert_cmpint(g_unlink(note), ==, 0);
+    vt_reserve_take(&fixture->driver, &mine, reservetest_done, fixture);
+    reservetest_wait(fixture);
+    g_assert_no_error(fixture->error);
+    g_unlink(other);
+    g_rmdir(notes);
+}
+
 static void
 test_a_reservation_survives_a_restart(Fixture *fixture, gconstpointer user)
 {
@@ -198,5 +229,6 @@ main(int argc, char **argv)
                     test_two_guests_never_get_one_function);
     RESERVETEST_ADD("/driver/reserve/a-dropped-function-is-free", test_a_dropped_function_is_free);
     RESERVETEST_ADD("/driver/reserve/a-corrupt-file-is-set-aside", test_a_corrupt_file_is_set_aside);
+    RESERVETEST_ADD("/driver/reserve/a-probed-function-is-not-given", test_a_probed_function_is_not_given);
     return g_test_run();
 }

@@ -118,9 +118,23 @@ cmd_probe_write_note(const CmdProbePaths *paths, const VtProbeHost *host, GError
 
 /* ---- the run ---- */
 
+/* Since the note is there the daemon gives the VFs to nobody; before, it may have. */
 static gboolean
-cmd_probe_measure(const CmdProbeOptions *options, const CmdProbePaths *paths, VtProbeHost *host,
-                  VtProbeResult *result, GError **error)
+cmd_probe_still_free(const VtProbeHostSpec *hosts, const VtProbeHost *host, GError **error)
+{
+    VtProbeHost now;
+
+    if (!vt_probe_host_open(hosts, host->netlink, &now, error))
+        return FALSE;
+    return (now.vf.index == host->vf.index && now.has_sibling == host->has_sibling &&
+            (!now.has_sibling || now.sibling.index == host->sibling.index)) ||
+           vt_error_set(error, VT_ERROR_BUSY, _("A VF of '%s' was given to a guest just now; try again."),
+                        host->pf);
+}
+
+static gboolean
+cmd_probe_measure(const CmdProbeOptions *options, const CmdProbePaths *paths, const VtProbeHostSpec *hosts,
+                  VtProbeHost *host, VtProbeResult *result, GError **error)
 {
     g_autoptr(GError) restoring = NULL;
     gboolean found, ok;
@@ -140,6 +154,10 @@ cmd_probe_measure(const CmdProbeOptions *options, const CmdProbePaths *paths, Vt
 
     if (!cmd_probe_write_note(paths, host, error))
         return FALSE;
+    if (!cmd_probe_still_free(hosts, host, error)) {
+        vt_file_remove(paths->note, NULL);
+        return FALSE;
+    }
     ok = vt_probe_measure(&spec, result, error);
     if (cmd_probe_restore(paths, host->netlink, &found, &restoring))
         return ok;
@@ -238,7 +256,7 @@ cmd_probe_locked(const CmdProbeOptions *options, const CmdProbePaths *paths, con
         return VT_CMD_OK;
     }
     if (!vt_probe_host_open(&spec, netlink, &host, error) ||
-        !cmd_probe_measure(options, paths, &host, &result, error))
+        !cmd_probe_measure(options, paths, &spec, &host, &result, error))
         return VT_CMD_FAILED;
     return cmd_probe_report(options, paths, &host, &result);
 }

@@ -556,3 +556,40 @@ vt_probe_host_restore(JsonNode *note, const VtPciHost *host, VtNetlink *netlink,
     g_propagate_error(error, first);
     return FALSE;
 }
+
+/* ---- for others ---- */
+
+static gboolean
+probe_host_note_has(const char *path, const VtPciBdf *vf)
+{
+    gsize length = 0;
+    g_autofree char *text = vt_file_read(path, PROBE_HOST_VALUE_MAX * 16, &length, NULL);
+    g_autoptr(JsonNode) note = text ? vt_json_parse(text, length, NULL) : NULL;
+    JsonArray *vfs;
+
+    if (!note || !vt_json_get_array(note, "vfs", &vfs, NULL))
+        return FALSE;
+    for (guint i = 0; i < json_array_get_length(vfs); i++) {
+        const char *address = vt_json_string_or(json_array_get_element(vfs, i), "bdf", "");
+        VtPciBdf bdf;
+
+        if (vt_pci_bdf_parse(address, &bdf) && vt_pci_bdf_equal(&bdf, vf))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
+vt_probe_host_uses(const char *dir, const VtPciBdf *vf)
+{
+    g_autoptr(GDir) notes = g_dir_open(dir, 0, NULL);
+    const char *name;
+
+    while (notes && (name = g_dir_read_name(notes))) {
+        g_autofree char *path = g_build_filename(dir, name, NULL);
+
+        if (g_str_has_suffix(name, ".json") && probe_host_note_has(path, vf))
+            return TRUE;
+    }
+    return FALSE;
+}

@@ -77,3 +77,12 @@ JsonObject *vt_probe_host_note(const VtProbeHost *host);
  * Return: FALSE when something is not as it was.
  */
 gboolean vt_probe_host_restore(JsonNode *note, const VtPciHost *host, VtNetlink *netlink, GError **error);
+
+/**
+ * vt_probe_host_uses - whether a probe has a VF just now, or had it when it was killed
+ * @dir: directory of the notes
+ * @vf:  the VF
+ *
+ * Return: TRUE when a note speaks of it: it must not be given to anybody before it is restored.
+ */
+gboolean vt_probe_host_uses(const char *dir, const VtPciBdf *vf);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "datapath/probe-host.h"
 #include "driver/domain-private.h"
 #include "util/file.h"
 #include "util/json.h"
@@ -192,6 +193,19 @@ vt_reserve_find(VtDriver *driver, const VtPciBdf *bdf)
     return g_hash_table_lookup(reserve_list(driver)->table, vt_pci_bdf_format(bdf, address));
 }
 
+gboolean
+vt_reserve_is_probed(VtDriver *driver, const VtPciBdf *bdf)
+{
+    g_autofree char *run = NULL;
+    g_autofree char *notes = NULL;
+
+    if (!driver->config->state_dir)
+        return FALSE;
+    run = g_path_get_dirname(driver->config->state_dir);
+    notes = g_build_filename(run, "probe", NULL);
+    return vt_probe_host_uses(notes, bdf);
+}
+
 static int
 reserve_compare(gconstpointer a, gconstpointer b)
 {
@@ -270,6 +284,15 @@ vt_reserve_take(VtDriver *driver, const VtReservation *reservation, VtDoneFunc d
     if (holder && !vt_uuid_equal(&holder->uuid, &reservation->uuid)) {
         vt_error_set(&error, VT_ERROR_BUSY, "PCI device %s is in use by domain '%s'.", address,
                      holder->domain);
+        done(user, error);
+        return;
+    }
+    if (!holder && vt_reserve_is_probed(driver, &reservation->bdf)) {
+        vt_error_set(
+            &error, VT_ERROR_BUSY,
+            "PCI device %s is in use by virtteam probe; if that was killed, virtteam probe --restore gives the "
+            "device back.",
+            address);
         done(user, error);
         return;
     }

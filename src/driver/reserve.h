@@ -34,6 +34,9 @@ void vt_reserve_load(VtDriver *driver);
 /** Who has a function; NULL: it is free. (transfer none) */
 const VtReservation *vt_reserve_find(VtDriver *driver, const VtPciBdf *bdf);
 
+/** Whether virtteam probe has a function just now, or had it when it was killed and not restored since. */
+gboolean vt_reserve_is_probed(VtDriver *driver, const VtPciBdf *bdf);
+
 /** All reservations of a domain; (transfer container) of const VtReservation *, in the order of their addresses. */
 GPtrArray *vt_reserve_of(VtDriver *driver, const VtUuid *uuid);
 

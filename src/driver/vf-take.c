@@ -271,7 +271,8 @@ vf_take_mark_reserved(VfTake *take)
     for (guint i = 0; i < take->candidates->len; i++) {
         VtVfCandidate *candidate = &g_array_index(take->candidates, VtVfCandidate, i);
 
-        if (vt_reserve_find(take->driver, &candidate->bdf))
+        if (vt_reserve_find(take->driver, &candidate->bdf) ||
+            vt_reserve_is_probed(take->driver, &candidate->bdf))
             candidate->obstacle = VT_VF_RESERVED;
     }
 }
