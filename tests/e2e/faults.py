@@ -89,6 +89,34 @@ class FaultTest(harness.LabTest):
         return [n for n in re.findall(r'^\d+: ([^:@]+)', host.ip('-o', 'link', 'show'), re.M) if n.startswith('vnet')]
 
 
+def strike_steps(test, host, steps, left):
+    """Fail each of the steps of a start, and kill the daemon before and after it; left() must tell of nothing then.
+
+    The guest is defined on the host, whose daemon reads host.environment['VIRTTEAM_FAULT_FILE']. Returns how often the daemon was killed.
+    """
+    killed = 0
+    for step in steps:
+        for action in ('fail', 'kill-before', 'kill-after'):
+            with test.subTest(step=step, action=action):
+                with open(host.environment['VIRTTEAM_FAULT_FILE'], 'w') as f:
+                    f.write('start/%s:%s' % (step, action))
+                done = host.virsh('start', test.domain, check=False)
+                test.assertNotEqual(done.returncode, 0)
+                with open(host.environment['VIRTTEAM_FAULT_FILE'], 'w'):
+                    pass
+                if action != 'fail':
+                    host.daemon.wait(20)
+                    host.start_daemon()
+                    killed += 1
+                host.wait_state(test.domain, 'shut off')
+                wait_for(lambda: not host.qemu_pids(), 20, 'QEMU to end')
+                wait_for(lambda: not left(), 20, lambda: '%s to go' % left())
+    host.virsh('start', test.domain)
+    host.virsh('destroy', test.domain)
+    test.assertFalse(left())
+    return killed
+
+
 class Start(FaultTest):
     """define, start with a fault, look, start without it."""
 

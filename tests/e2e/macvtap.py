@@ -5,6 +5,7 @@ import os
 import re
 import signal
 
+import faults
 import harness
 from harness import guest_xml, wait_for
 
@@ -23,6 +24,8 @@ class Direct(harness.LabTest):
         super().setUpClass()
         for host in cls.lab.hosts:
             host.ip('link', 'set', 'up0', 'nomaster')
+            host.environment['VIRTTEAM_FAULT_FILE'] = os.path.join(host.root, 'fault')
+            host.restart_daemon()
 
     def tearDown(self):
         super().tearDown()
@@ -36,11 +39,13 @@ class Direct(harness.LabTest):
         return {re.match(r'\d+: ([^@:]+)', line).group(1): 'UP' in re.search('<(.*?)>', line).group(1).split(',')
                 for line in lines}
 
-    def boot_direct(self, mode='bridge', options=''):
-        xml = guest_xml(self.lab, name=self.domain, team=None, options=options)
+    def define_direct(self, mode='bridge', dev='up0'):
+        xml = guest_xml(self.lab, name=self.domain, team=None)
         xml = xml.replace("<interface type='bridge'>", "<interface type='direct'>")
-        xml = xml.replace("<source bridge='br0'/>", "<source dev='up0' mode='%s'/>" % mode)
-        self.a.define(xml)
+        self.a.define(xml.replace("<source bridge='br0'/>", "<source dev='%s' mode='%s'/>" % (dev, mode)))
+
+    def boot_direct(self, mode='bridge'):
+        self.define_direct(mode)
         self.a.virsh('start', self.domain)
         self.serial().wait(r'VT: ready', 90)
         self.lab.wait_ping()
@@ -104,8 +109,7 @@ class Direct(harness.LabTest):
         self.lab.wait_ping()
 
     def test_missing_interface_below_is_refused_with_nothing_left(self):
-        xml = guest_xml(self.lab, name=self.domain, team=None).replace("<interface type='bridge'>", "<interface type='direct'>")
-        self.a.define(xml.replace("<source bridge='br0'/>", "<source dev='nowhere0' mode='bridge'/>"))
+        self.define_direct(dev='nowhere0')
         failed = self.a.virsh('start', self.domain, check=False)
         self.assertIn('nowhere0', failed.stderr)
         self.assertFalse(self.a.qemu_pids())
@@ -123,6 +127,13 @@ class Direct(harness.LabTest):
         wait_for(lambda: not self.a.qemu_pids(), 20, 'QEMU to end')
         self.a.start_daemon()
         wait_for(lambda: not self.macvtaps(self.a), 30, 'the macvtap to go')
+
+    def test_every_step_of_a_start_may_be_the_last(self):
+        if not faults.has_faults():
+            self.skipTest('this build has no fault injection (-Dfault-injection=true)')
+        self.define_direct()
+        steps = ('make-macvtaps', 'make-taps', 'spawn', 'write-status')
+        self.assertEqual(faults.strike_steps(self, self.a, steps, lambda: self.macvtaps(self.a)), 2 * len(steps))
 
 
 if __name__ == '__main__':

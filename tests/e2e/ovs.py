@@ -13,6 +13,7 @@ import subprocess
 import sys
 import unittest
 
+import faults
 import harness
 from harness import guest_xml, wait_for
 
@@ -85,6 +86,7 @@ class OpenVSwitch(harness.LabTest):
         for host in cls.lab.hosts:
             cls.switches[host] = Switch(host)
             cls.switches[host].start()
+            host.environment['VIRTTEAM_FAULT_FILE'] = os.path.join(host.root, 'fault')
             host.restart_daemon()
 
     @classmethod
@@ -207,6 +209,14 @@ class OpenVSwitch(harness.LabTest):
         self.a.start_daemon()
         wait_for(lambda: not self.switches[self.a].ports(), 30, 'the ports to go')
         wait_for(lambda: not self.switches[self.a].pins(), 30, 'the static entries to go')
+
+    def test_every_step_of_a_start_may_be_the_last(self):
+        if not faults.has_faults():
+            self.skipTest('this build has no fault injection (-Dfault-injection=true)')
+        self.a.define(guest_xml(self.lab, name=self.domain, bridge='ovsbr0'))
+        switch = self.switches[self.a]
+        steps = ('make-taps', 'add-ports', 'spawn', 'open-datapath', 'write-status')
+        self.assertEqual(faults.strike_steps(self, self.a, steps, lambda: switch.ports() or switch.pins()), 2 * len(steps))
 
 
 if __name__ == '__main__':
