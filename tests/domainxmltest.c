@@ -260,6 +260,28 @@ test_automatic_aliases_live_in_status_only(void)
     g_assert_nonnull(strstr(inactive, "<domain type='qemu'>"));
 }
 
+/* Its legs may be unplugged when the daemon ends: the next one must be able to read what runs. */
+static void
+test_policy_of_an_unplugged_team_lives_in_status_only(void)
+{
+    static const char meta[] =
+        "<metadata><virtteam:teaming xmlns:virtteam='urn:virtteam:domain:1'><virtteam:team "
+        "persistent='ua-standby'/></virtteam:teaming></metadata></domain>";
+    g_autofree char *minimal = g_strdup(MINIMAL(""));
+    g_autofree char *xml = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VtDomainDef) status = NULL;
+
+    *strstr(minimal, "</domain>") = '\0';
+    xml = g_strconcat(minimal, meta, NULL);
+    g_assert_null(vt_domain_xml_parse(xml, &error));
+    g_assert_nonnull(strstr(error->message, "ua-standby"));
+    g_clear_error(&error);
+    status = vt_domain_xml_parse_status(xml, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(status->team_policies->len, ==, 1);
+}
+
 static void
 test_first_problem_counts_the_others(void)
 {
@@ -342,6 +364,8 @@ main(int argc, char **argv)
     g_test_add_func("/conf/domain-xml/console-and-serial-are-one", test_console_and_serial_are_one);
     g_test_add_func("/conf/domain-xml/automatic-aliases-live-in-status-only",
                     test_automatic_aliases_live_in_status_only);
+    g_test_add_func("/conf/domain-xml/policy-of-an-unplugged-team-lives-in-status-only",
+                    test_policy_of_an_unplugged_team_lives_in_status_only);
     g_test_add_func("/conf/domain-xml/first-problem-counts-the-others", test_first_problem_counts_the_others);
     g_test_add_func("/conf/domain-xml/many-devices-are-refused", test_many_devices_are_refused);
     g_test_add_func("/conf/device-xml/what-cannot-come-alone", test_devices_that_cannot_come_alone);

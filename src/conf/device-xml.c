@@ -48,11 +48,11 @@ device_xml_refuse(VtParseContext *ctx, const xmlNode *root)
     return vt_xml_problem_add(ctx->problems, VT_ERROR_XML_DETAIL, _("<%s> is not a device"), name);
 }
 
-VtDevice *
-vt_device_xml_parse(const char *xml, GError **error)
+static VtDevice *
+device_xml_read(const char *xml, guint flags, GError **error)
 {
     g_autoptr(GPtrArray) problems = vt_xml_problems_new();
-    VtParseContext ctx = { .problems = problems, .flags = VT_PARSE_DEVICE };
+    VtParseContext ctx = { .problems = problems, .flags = flags };
     g_autoptr(VtXmlDoc) doc = vt_xml_parse(xml, error);
     g_autoptr(VtDevice) device = NULL;
     const VtDevicesElement *element;
@@ -76,6 +76,18 @@ vt_device_xml_parse(const char *xml, GError **error)
         return NULL;
     }
     return g_steal_pointer(&device);
+}
+
+VtDevice *
+vt_device_xml_parse(const char *xml, GError **error)
+{
+    return device_xml_read(xml, VT_PARSE_DEVICE, error);
+}
+
+VtDevice *
+vt_device_xml_parse_status(const char *xml, GError **error)
+{
+    return device_xml_read(xml, VT_PARSE_DEVICE | VT_PARSE_STATUS, error);
 }
 
 char *

@@ -35,6 +35,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VtDevice, vt_device_free)
  */
 VtDevice *vt_device_xml_parse(const char *xml, GError **error);
 
+/** As vt_device_xml_parse(), of what vt_device_xml_format() wrote with VT_XML_FORMAT_STATUS. */
+VtDevice *vt_device_xml_parse_status(const char *xml, GError **error);
+
 /**
  * vt_device_xml_format - write one device as it stands in a domain's XML
  * @device: the device

@@ -406,6 +406,9 @@ teaming_rules_policies(VtParseContext *ctx, const VtDomainDef *def)
         const VtNetDef *net = vt_teaming_find_persistent(def, policy->persistent);
         g_autofree char *shown = vt_xml_shown(policy->persistent);
 
+        /* A running guest may be without its legs for a while: the policy stays for when they come back. */
+        if (!net && (ctx->flags & VT_PARSE_STATUS))
+            continue;
         if (!net || net->teaming.type != VT_TEAMING_PERSISTENT)
             vt_parse_problem(
                 ctx, VT_ERROR_XML_DETAIL, "virtteam:team", policy->line,

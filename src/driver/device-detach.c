@@ -7,11 +7,13 @@
 #include "conf/validate.h"
 #include "driver/datapath.h"
 #include "driver/device-find.h"
+#include "driver/device-leaving.h"
 #include "driver/device-live.h"
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/host-port.h"
 #include "driver/hostdev.h"
+#include "driver/journal.h"
 #include "driver/net-port.h"
 #include "driver/team-enforce.h"
 #include "driver/team-manage.h"
@@ -22,9 +24,11 @@
 #include "util/json.h"
 #include "util/log.h"
 
-#define DEVICE_DETACH_KEY     "device-detach"
-#define DEVICE_DETACH_QMP_MS  30000
-#define DEVICE_DETACH_WAIT_MS 5000 /* what a client waits, as under libvirt; the guest may take longer */
+#define DEVICE_DETACH_KEY      "device-detach"
+#define DEVICE_DETACH_QMP_MS   30000
+#define DEVICE_DETACH_FEED_MS  60000
+#define DEVICE_DETACH_CLEAN_MS 180000
+#define DEVICE_DETACH_WAIT_MS  5000 /* what a client waits, as under libvirt; the guest may take longer */
 
 /* ---- clean-up behind a device that is gone ---- */
 
@@ -33,7 +37,8 @@ typedef struct {
     VtDomain *domain;
     char *alias;
     VtDevice *device;
-    VtDoneFunc waiter; /* nullable */
+    gboolean was_there; /* clients are told that it is gone */
+    VtDoneFunc waiter;  /* nullable */
     gpointer waiter_user;
 } DeviceCleanup;
 
@@ -56,7 +61,8 @@ device_detach_cleanup_end(gpointer user, const GError *nothing)
     VtDomain *domain = cleanup->domain;
 
     g_ptr_array_remove(device_detach_cleanups(domain), cleanup);
-    if (domain->driver)
+    vt_device_leaving_remove(domain, cleanup->alias);
+    if (domain->driver && cleanup->was_there)
         vt_event_device(domain->driver, domain, VT_EVENT_DEVICE_REMOVED, cleanup->alias);
     if (cleanup->waiter)
         cleanup->waiter(cleanup->waiter_user, NULL);
@@ -176,10 +182,22 @@ device_detach_start_cleanup(DeviceCleanup *cleanup)
     }
 }
 
+static DeviceCleanup *
+device_detach_add_cleanup(VtDomain *domain, VtDevice *device, gboolean was_there)
+{
+    DeviceCleanup *cleanup = g_new0(DeviceCleanup, 1);
+
+    cleanup->domain = vt_domain_ref(domain);
+    cleanup->alias = g_strdup(vt_device_find_info(device)->alias);
+    cleanup->device = device;
+    cleanup->was_there = was_there;
+    g_ptr_array_add(device_detach_cleanups(domain), cleanup);
+    return cleanup;
+}
+
 void
 vt_device_live_gone(VtDomain *domain, const char *alias)
 {
-    DeviceCleanup *cleanup;
     VtDevice found;
     guint index = 0;
 
@@ -192,11 +210,16 @@ vt_device_live_gone(VtDomain *domain, const char *alias)
     vt_domain_status_changed(domain);
     vt_team_state_update(domain);
     vt_team_guard_open(domain);
-    cleanup = g_new0(DeviceCleanup, 1);
-    cleanup->domain = vt_domain_ref(domain);
-    cleanup->alias = g_strdup(alias);
-    cleanup->device = g_memdup2(&found, sizeof found);
-    g_ptr_array_add(device_detach_cleanups(domain), cleanup);
+    device_detach_start_cleanup(device_detach_add_cleanup(domain, g_memdup2(&found, sizeof found), TRUE));
+}
+
+void
+vt_device_live_take_back(VtDomain *domain, VtDevice *device, VtDoneFunc done, gpointer user)
+{
+    DeviceCleanup *cleanup = device_detach_add_cleanup(domain, device, FALSE);
+
+    cleanup->waiter = done;
+    cleanup->waiter_user = user;
     device_detach_start_cleanup(cleanup);
 }
 
@@ -208,14 +231,20 @@ typedef struct {
     char *alias;
     char *team; /* (nullable) of the device, when it is a transient */
     gboolean wait;
-    VtHotplug *op; /* under way */
+    gboolean stays; /* the guest has not let go yet */
+    gboolean gone;  /* it has, or QEMU never had it */
+    VtHotplug *op;  /* under way */
+    VtSeqAct *ask;  /* of @op */
+    VtSeq *seq;
     VtDoneFunc done;
     gpointer user;
 } DeviceDetach;
 
 static void
-device_detach_unref(DeviceDetach *run)
+device_detach_unref(gpointer data)
 {
+    DeviceDetach *run = data;
+
     if (--run->refs > 0)
         return;
     vt_domain_unref(run->domain);
@@ -224,6 +253,161 @@ device_detach_unref(DeviceDetach *run)
     g_free(run);
 }
 
+static VtSeqAct *
+device_detach_act(DeviceDetach *run)
+{
+    run->refs++;
+    return vt_seq_act_new(run->seq, run, device_detach_unref);
+}
+
+/* ---- steps of detach ---- */
+
+static VtStepResult
+device_detach_feed(DeviceDetach *run, VtHandoverEvent event)
+{
+    if (!run->team)
+        return VT_STEP_DONE;
+    vt_datapath_event(run->domain, run->team, event, vt_seq_act_done, device_detach_act(run));
+    return VT_STEP_WAIT;
+}
+
+/* The host is set for the guest to be on standby at any moment. */
+static VtStepResult
+device_detach_plan(VtSeq *seq, gpointer data, GError **error)
+{
+    return device_detach_feed(data, VT_HANDOVER_UNPLUG_PLANNED);
+}
+
+static VtStepResult
+device_detach_plan_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    return device_detach_feed(data, VT_HANDOVER_UNPLUG_REVOKED);
+}
+
+static void
+device_detach_unplugged(gpointer user, const GError *error)
+{
+    VtSeqAct *act = user;
+    DeviceDetach *run = vt_seq_act_data(act);
+
+    run->op = NULL;
+    run->ask = NULL;
+    if (error && g_error_matches(error, VT_ERROR, VT_ERROR_TIMEOUT) && vt_domain_is_active(run->domain)) {
+        vt_log_info("dom=%s the guest has not let go of %s yet; it may do so later", run->domain->name,
+                    run->alias);
+        run->stays = TRUE;
+        error = NULL;
+    }
+    run->gone = !error && !run->stays;
+    vt_seq_act_done(act, error);
+}
+
+static void
+device_detach_asked(gpointer user, JsonNode *result, const GError *error)
+{
+    VtSeqAct *act = user;
+    DeviceDetach *run = vt_seq_act_data(act);
+    gboolean gone = error && strstr(error->message, "(DeviceNotFound)");
+
+    run->stays = !error;
+    run->gone = gone;
+    vt_seq_act_done(act, gone ? NULL : error);
+}
+
+void
+vt_device_live_forget(VtDomain *domain, const char *alias)
+{
+    vt_team_manage_forget(domain, alias);
+    vt_team_enforce_forget(domain, alias);
+    vt_team_guard_forget(domain, alias);
+}
+
+static VtStepResult
+device_detach_ask(VtSeq *seq, gpointer data, GError **error)
+{
+    DeviceDetach *run = data;
+    VtQmpClient *qmp = vt_domain_qmp(run->domain, error);
+
+    if (!qmp)
+        return VT_STEP_FAILED;
+    vt_device_live_forget(run->domain, run->alias);
+    vt_device_leaving_add(run->domain, run->alias);
+    if (run->wait) {
+        run->ask = device_detach_act(run);
+        run->op = vt_hotplug_unplug(
+            &(VtHotplugUnplug){ .qmp = qmp, .alias = run->alias, .timeout_ms = DEVICE_DETACH_WAIT_MS },
+            device_detach_unplugged, run->ask);
+    } else {
+        vt_qmp_client_callv(qmp, "device_del", DEVICE_DETACH_QMP_MS, device_detach_asked,
+                            device_detach_act(run), "id", "s", run->alias, NULL);
+    }
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
+device_detach_ask_undo(VtSeq *seq, gpointer data, GError **error)
+{
+    DeviceDetach *run = data;
+
+    vt_device_leaving_remove(run->domain, run->alias);
+    return VT_STEP_DONE;
+}
+
+/* QEMU has it no more. The event has begun the clean-up; without an event (it was gone before) we do. */
+static VtStepResult
+device_detach_clean_up(VtSeq *seq, gpointer data, GError **error)
+{
+    DeviceDetach *run = data;
+    GPtrArray *list;
+
+    if (run->stays)
+        return VT_STEP_DONE;
+    vt_device_live_gone(run->domain, run->alias);
+    list = device_detach_cleanups(run->domain);
+    for (guint i = 0; i < list->len; i++) {
+        DeviceCleanup *cleanup = g_ptr_array_index(list, i);
+
+        if (!cleanup->waiter && strcmp(cleanup->alias, run->alias) == 0) {
+            cleanup->waiter = vt_seq_act_done;
+            cleanup->waiter_user = device_detach_act(run);
+            return VT_STEP_WAIT;
+        }
+    }
+    return VT_STEP_DONE;
+}
+
+static const VtStep device_detach_steps[] = {
+    { .name = "plan-unplug",
+      .waits_for = "the host feeds both legs of the team",
+      .start = device_detach_plan,
+      .undo = device_detach_plan_undo,
+      .timeout_ms = DEVICE_DETACH_FEED_MS,
+      .undo_timeout_ms = DEVICE_DETACH_FEED_MS },
+    { .name = "ask-guest",
+      .waits_for = "DEVICE_DELETED, or 5 s",
+      .start = device_detach_ask,
+      .undo = device_detach_ask_undo,
+      .commit = TRUE },
+    { .name = "clean-up",
+      .waits_for = "nothing of the device is left on the host",
+      .start = device_detach_clean_up,
+      .timeout_ms = DEVICE_DETACH_CLEAN_MS },
+};
+
+static const VtSeqTable device_detach_table = {
+    .name = "detach",
+    .steps = device_detach_steps,
+    .n_steps = G_N_ELEMENTS(device_detach_steps),
+};
+
+const VtSeqTable *
+vt_device_live_detach_table(void)
+{
+    return &device_detach_table;
+}
+
+/* ---- begin and end ---- */
+
 static void
 device_detach_event(VtDomain *domain, const VtQmpEvent *event, gpointer user)
 {
@@ -231,27 +415,6 @@ device_detach_event(VtDomain *domain, const VtQmpEvent *event, gpointer user)
 
     if (run->op)
         vt_hotplug_event(run->op, event);
-}
-
-static void device_detach_exited(VtDomain *domain, const char *why, gpointer user);
-
-static const VtDomainQmpFuncs device_detach_funcs = {
-    .event = device_detach_event,
-    .exited = device_detach_exited,
-};
-
-static void
-device_detach_end(DeviceDetach *run, const GError *error)
-{
-    VtDoneFunc done = g_steal_pointer(&run->done);
-
-    if (!done)
-        return;
-    if (error && run->team)
-        vt_datapath_event(run->domain, run->team, VT_HANDOVER_UNPLUG_REVOKED, NULL, NULL);
-    vt_domain_remove_qmp_listener(run->domain, &device_detach_funcs, run);
-    done(run->user, error);
-    device_detach_unref(run);
 }
 
 static void
@@ -266,63 +429,26 @@ device_detach_exited(VtDomain *domain, const char *why, gpointer user)
     vt_error_set(&error, VT_ERROR_OPERATION_FAILED,
                  _("domain '%s' ended while the device '%s' was detached: %s"), domain->name, run->alias,
                  why);
-    device_detach_end(run, error);
-    device_detach_unref(run); /* the operation's */
+    vt_seq_act_done(g_steal_pointer(&run->ask), error);
 }
 
-static void
-device_detach_cleaned(gpointer user, const GError *error)
-{
-    device_detach_end(user, NULL);
-}
-
-/* QEMU has it no more. The event has begun the clean-up; without an event (it was gone before) we do. */
-static void
-device_detach_let_go(DeviceDetach *run)
-{
-    GPtrArray *list;
-
-    vt_device_live_gone(run->domain, run->alias);
-    list = device_detach_cleanups(run->domain);
-    for (guint i = 0; i < list->len; i++) {
-        DeviceCleanup *cleanup = g_ptr_array_index(list, i);
-
-        if (!cleanup->waiter && strcmp(cleanup->alias, run->alias) == 0) {
-            cleanup->waiter = device_detach_cleaned;
-            cleanup->waiter_user = run;
-            return;
-        }
-    }
-    device_detach_end(run, NULL);
-}
+static const VtDomainQmpFuncs device_detach_funcs = {
+    .event = device_detach_event,
+    .exited = device_detach_exited,
+};
 
 static void
-device_detach_unplugged(gpointer user, const GError *error)
+device_detach_ended(VtSeq *seq, gpointer data, const GError *error)
 {
-    DeviceDetach *run = user;
+    DeviceDetach *run = data;
 
-    run->op = NULL;
-    if (!error) {
-        device_detach_let_go(run);
-    } else if (g_error_matches(error, VT_ERROR, VT_ERROR_TIMEOUT) && vt_domain_is_active(run->domain)) {
-        vt_log_info("dom=%s the guest has not let go of %s yet; it may do so later", run->domain->name,
-                    run->alias);
-        device_detach_end(run, NULL);
-    } else {
-        device_detach_end(run, error);
-    }
-    device_detach_unref(run);
-}
-
-static void
-device_detach_asked(gpointer user, JsonNode *result, const GError *error)
-{
-    DeviceDetach *run = user;
-
-    if (error && strstr(error->message, "(DeviceNotFound)"))
-        device_detach_let_go(run);
-    else
-        device_detach_end(run, error);
+    run->seq = NULL;
+    vt_domain_remove_qmp_listener(run->domain, &device_detach_funcs, run);
+    /* The guest has let go: that is what was asked for. */
+    if (error && run->gone)
+        vt_log_warning("dom=%s device %s is gone, but not all of it: %s", run->domain->name, run->alias,
+                       error->message);
+    run->done(run->user, run->gone ? NULL : error);
     device_detach_unref(run);
 }
 
@@ -341,36 +467,14 @@ device_detach_check(VtDomain *domain, const char *alias, GError **error)
     return vt_validate_first(rest, error);
 }
 
-/* The host is set for the guest to be on standby at any moment: now ask. */
-static void
-device_detach_ask(gpointer user, const GError *nothing)
-{
-    DeviceDetach *run = user;
-    g_autoptr(GError) error = NULL;
-    VtQmpClient *qmp = run->done ? vt_domain_qmp(run->domain, &error) : NULL;
-
-    if (!qmp) {
-        device_detach_end(run, error);
-        device_detach_unref(run);
-        return;
-    }
-    run->refs++; /* of the one call below */
-    if (run->wait)
-        run->op = vt_hotplug_unplug(
-            &(VtHotplugUnplug){ .qmp = qmp, .alias = run->alias, .timeout_ms = DEVICE_DETACH_WAIT_MS },
-            device_detach_unplugged, run);
-    else
-        vt_qmp_client_callv(qmp, "device_del", DEVICE_DETACH_QMP_MS, device_detach_asked, run, "id", "s",
-                            run->alias, NULL);
-    device_detach_unref(run);
-}
-
 void
 vt_device_live_detach(VtDomain *domain, const char *alias, gboolean wait, VtDoneFunc done, gpointer user)
 {
     g_autoptr(GError) error = NULL;
     DeviceDetach *run;
+    VtSeqHooks hooks;
     VtDevice found;
+    gboolean journals;
     guint index = 0;
 
     if (!vt_domain_qmp(domain, &error) || !device_detach_check(domain, alias, &error)) {
@@ -378,11 +482,8 @@ vt_device_live_detach(VtDomain *domain, const char *alias, gboolean wait, VtDone
         return;
     }
     vt_device_find_alias(domain->live, alias, &found, &index);
-    vt_team_manage_forget(domain, alias);
-    vt_team_enforce_forget(domain, alias);
-    vt_team_guard_forget(domain, alias);
     run = g_new0(DeviceDetach, 1);
-    run->refs = 2; /* the run's, and that of what comes next */
+    run->refs = 1;
     run->domain = vt_domain_ref(domain);
     run->alias = g_strdup(alias);
     run->team = g_strdup(vt_device_find_team(&found));
@@ -390,8 +491,14 @@ vt_device_live_detach(VtDomain *domain, const char *alias, gboolean wait, VtDone
     run->done = done;
     run->user = user;
     vt_domain_add_qmp_listener(domain, &device_detach_funcs, run);
-    if (run->team)
-        vt_datapath_event(domain, run->team, VT_HANDOVER_UNPLUG_PLANNED, device_detach_ask, run);
-    else
-        device_detach_ask(run, NULL);
+    journals = g_strcmp0(vt_journal_kind(domain), "detach") == 0;
+    if (journals) {
+        g_autofree char *xml = vt_device_xml_format(&found, VT_XML_FORMAT_STATUS | VT_XML_FORMAT_SECURE);
+
+        vt_journal_set(domain, "alias", alias);
+        vt_journal_set(domain, "device", xml);
+    }
+    vt_journal_hooks(domain, &hooks);
+    run->seq = vt_seq_new(&device_detach_table, run, journals ? &hooks : NULL, device_detach_ended);
+    vt_seq_run(run->seq);
 }

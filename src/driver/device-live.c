@@ -22,7 +22,9 @@
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/host-port.h"
+#include "driver/device-leaving.h"
 #include "driver/hostdev.h"
+#include "driver/journal.h"
 #include "driver/net-port.h"
 #include "driver/start-host.h"
 #include "driver/vf-policy.h"
@@ -53,6 +55,7 @@ typedef struct {
     GPtrArray *nodes;   /* of JsonNode *: arguments of blockdev-add */
     char *option;       /* value of -device */
     VtHotplug *plug;    /* under way */
+    gboolean journals;  /* the journal is that of a client's attach */
     VtSeq *seq;         /* NULL: over */
     VtDoneFunc done;
     gpointer user;
@@ -136,6 +139,18 @@ device_live_complete(LiveAttach *run, const VtDevice *device, GError **error)
     return TRUE;
 }
 
+/* For a daemon that comes after us: what is on its way. */
+static void
+device_live_journal(LiveAttach *run)
+{
+    g_autofree char *xml = vt_device_xml_format(&run->device, VT_XML_FORMAT_STATUS | VT_XML_FORMAT_SECURE);
+
+    if (!run->journals)
+        return;
+    vt_journal_set(run->domain, "alias", vt_device_find_info(&run->device)->alias);
+    vt_journal_set(run->domain, "device", xml);
+}
+
 /* ---- steps of attach ---- */
 
 static VtSeqAct *
@@ -168,6 +183,7 @@ device_live_adopt_net(LiveAttach *run, const VtNetDef *got)
     run->device.net = nets->pdata[index];
     g_ptr_array_set_size(run->alone->nets, 0);
     g_ptr_array_add(run->alone->nets, vt_net_def_copy(run->device.net));
+    device_live_journal(run);
 }
 
 static void
@@ -296,6 +312,7 @@ device_live_make_tap(VtSeq *seq, gpointer data, GError **error)
         g_free(run->device.net->target_dev);
         run->device.net->target_dev = g_strdup(made->target_dev);
         run->device.net->virtualport.openvswitch = made->virtualport.openvswitch;
+        device_live_journal(run);
     }
     return VT_STEP_DONE;
 }
@@ -490,6 +507,7 @@ device_live_adopt(VtSeq *seq, gpointer data, GError **error)
     g_ptr_array_add(vt_device_find_list(domain->live, &run->device), g_ptr_array_steal_index(from, index));
     if (run->device.kind == VT_DEVICE_NET && domain->state == VT_DOMAIN_RUNNING)
         vt_host_port_set_up(domain, TRUE);
+    vt_device_leaving_remove(domain, vt_device_find_info(&run->device)->alias);
     vt_domain_status_changed(domain);
     vt_team_state_update(domain);
     vt_team_guard_open(domain);
@@ -592,6 +610,7 @@ vt_device_live_attach(VtDomain *domain, const VtDevice *device, VtDoneFunc done,
 {
     LiveAttach *run = g_new0(LiveAttach, 1);
     g_autoptr(GError) error = NULL;
+    VtSeqHooks hooks;
 
     run->refs = 1;
     run->domain = vt_domain_ref(domain);
@@ -603,6 +622,10 @@ vt_device_live_attach(VtDomain *domain, const VtDevice *device, VtDoneFunc done,
         return;
     }
     vt_domain_add_qmp_listener(domain, &device_live_attach_funcs, run);
-    run->seq = vt_seq_new(&device_live_attach_table, run, NULL, device_live_attach_ended);
+    run->journals = g_strcmp0(vt_journal_kind(domain), "attach") == 0;
+    device_live_journal(run);
+    vt_journal_hooks(domain, &hooks);
+    run->seq =
+        vt_seq_new(&device_live_attach_table, run, run->journals ? &hooks : NULL, device_live_attach_ended);
     vt_seq_run(run->seq);
 }

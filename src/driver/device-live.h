@@ -37,5 +37,18 @@ void vt_device_live_detach(VtDomain *domain, const char *alias, gboolean wait, V
  */
 void vt_device_live_gone(VtDomain *domain, const char *alias);
 
-/** The table of an attach, for docs and tests. */
+/**
+ * vt_device_live_take_back - remove what the attach of a device has left that the guest does not have
+ * @domain: active
+ * @device: (transfer full) with its alias
+ * @done:   told the end; a failure was logged
+ * @user:   for @done
+ */
+void vt_device_live_take_back(VtDomain *domain, VtDevice *device, VtDoneFunc done, gpointer user);
+
+/** The going of a device is for good: nobody is to plug it again. */
+void vt_device_live_forget(VtDomain *domain, const char *alias);
+
+/** The tables, for docs and tests. */
 const VtSeqTable *vt_device_live_attach_table(void);
+const VtSeqTable *vt_device_live_detach_table(void);

@@ -16,14 +16,16 @@
 #include "driver/device-live.h"
 #include "driver/domain-private.h"
 #include "driver/job.h"
+#include "driver/journal.h"
 #include "driver/store.h"
 #include "qemu/orchestration.h"
 #include "qemu/prepare.h"
 #include "util/i18n.h"
 #include "util/log.h"
 
-#define DEVICE_JOB_MS 30000
-#define DEVICE_QMP_MS 30000
+#define DEVICE_JOB_MS            30000
+#define DEVICE_QMP_MS            30000
+#define DEVICE_JOURNAL_MAX_BYTES (16 * 1024) /* of a client's XML */
 
 /* virDomainDeviceModifyFlags */
 enum {
@@ -37,6 +39,7 @@ typedef struct _DeviceRun DeviceRun;
 typedef struct {
     const char *name;
     guint flags; /* those it takes */
+    gboolean journals;
     /* Change @def, a copy of the persistent definition. */
     gboolean (*config)(DeviceRun *run, VtDomainDef *def, GError **error);
     /* Change the running guest; device_live_done() is told the end. */
@@ -49,6 +52,8 @@ struct _DeviceRun {
     VtDomain *domain;
     VtDevice *device; /* NULL when only its alias was given */
     char *alias;
+    char *request;       /* (nullable) the client's XML, for the journal */
+    gboolean journalled; /* we have begun one */
     guint flags;
     VtDomainDef *config; /* (nullable) what the persistent definition is to be */
     VtLinkState link;    /* update: what the live definition is to say */
@@ -63,6 +68,7 @@ device_run_free(DeviceRun *run)
     vt_domain_def_free(run->config);
     vt_domain_unref(run->domain);
     g_free(run->alias);
+    g_free(run->request);
     g_free(run);
 }
 
@@ -70,6 +76,8 @@ device_run_free(DeviceRun *run)
 static void
 device_run_end(DeviceRun *run, const GError *error)
 {
+    if (run->journalled && g_strcmp0(vt_journal_kind(run->domain), run->act->name) == 0)
+        vt_journal_end(run->domain);
     vt_job_end(run->domain);
     run->done(run->user, error);
     device_run_free(run);
@@ -128,6 +136,23 @@ device_prepare_config(DeviceRun *run, VtDomainDef *def, GError **error)
     return vt_validate_first(def, error) && vt_qemu_prepare_define(def, caps, error);
 }
 
+/* For a daemon that comes after us. A migration that waits for an operator has the journal for itself. */
+static void
+device_journal(DeviceRun *run)
+{
+    g_autofree char *flags = g_strdup_printf("%u", run->flags);
+
+    if (!run->act->journals || vt_journal_kind(run->domain))
+        return;
+    vt_journal_begin(run->domain, run->act->name);
+    vt_journal_set(run->domain, "flags", flags);
+    if (run->request && strlen(run->request) <= DEVICE_JOURNAL_MAX_BYTES)
+        vt_journal_set(run->domain, "request", run->request);
+    else if (run->alias)
+        vt_journal_set(run->domain, "request-alias", run->alias);
+    run->journalled = TRUE;
+}
+
 static void
 device_has_job(gpointer user, const GError *no_job)
 {
@@ -152,10 +177,12 @@ device_has_job(gpointer user, const GError *no_job)
         }
         run->config = g_steal_pointer(&def);
     }
-    if (run->flags & DEVICE_LIVE)
-        run->act->live(run);
-    else
+    if (!(run->flags & DEVICE_LIVE)) {
         device_live_done(run, NULL);
+        return;
+    }
+    device_journal(run);
+    run->act->live(run);
 }
 
 /* A device whose MAC is made up gets the same one for the guest and for the definition. */
@@ -199,6 +226,7 @@ device_run(VtDriver *driver, VtDomain *domain, const DeviceAct *act, const Devic
     run->domain = vt_domain_ref(domain);
     run->device = g_steal_pointer(&device);
     run->alias = g_strdup(call->alias);
+    run->request = g_strdup(call->xml);
     run->flags = call->flags;
     run->done = call->done;
     run->user = call->user;
@@ -241,6 +269,7 @@ device_attach_live(DeviceRun *run)
 static const DeviceAct device_attach = {
     .name = "attach",
     .flags = DEVICE_LIVE | DEVICE_CONFIG,
+    .journals = TRUE,
     .config = device_attach_config,
     .live = device_attach_live,
 };
@@ -296,6 +325,7 @@ device_detach_live(DeviceRun *run)
 static const DeviceAct device_detach = {
     .name = "detach",
     .flags = DEVICE_LIVE | DEVICE_CONFIG,
+    .journals = TRUE,
     .config = device_detach_config,
     .live = device_detach_live,
 };
@@ -330,6 +360,7 @@ device_detach_alias_live(DeviceRun *run)
 static const DeviceAct device_detach_alias = {
     .name = "detach",
     .flags = DEVICE_LIVE | DEVICE_CONFIG,
+    .journals = TRUE,
     .config = device_detach_alias_config,
     .live = device_detach_alias_live,
 };
@@ -515,4 +546,93 @@ vt_device_update(VtDriver *driver, VtDomain *domain, const char *xml, guint flag
     const DeviceCall call = { .xml = xml, .flags = flags, .done = done, .user = user };
 
     device_run(driver, domain, &device_update, &call);
+}
+
+/* ---- after a restart ---- */
+
+/* Interfaces that came without a MAC have the made-up one in both definitions. */
+static void
+device_recover_mac(DeviceRun *run)
+{
+    const char *text = vt_journal_get(run->domain, "device");
+    g_autoptr(VtDevice) live = text ? vt_device_xml_parse_status(text, NULL) : NULL;
+
+    if (live && live->kind == VT_DEVICE_NET && run->device->kind == VT_DEVICE_NET &&
+        !run->device->net->has_mac && run->device->net->teaming.type != VT_TEAMING_TRANSIENT) {
+        run->device->net->mac = live->net->mac;
+        run->device->net->has_mac = TRUE;
+    }
+}
+
+/* A definition that has it, or has it no more, was saved before the end. */
+static gboolean
+device_recover_is_done(const DeviceRun *run)
+{
+    const char *alias = vt_journal_get(run->domain, "alias");
+    const char *text = vt_journal_get(run->domain, "device");
+    g_autoptr(VtDevice) live = text ? vt_device_xml_parse_status(text, NULL) : NULL;
+    const VtDomainDef *def = run->domain->persistent;
+    VtDevice found;
+    guint index = 0;
+
+    if (run->act != &device_attach)
+        return FALSE; /* a second detach finds nothing, which says the same */
+    if (alias && vt_device_find_alias(def, alias, &found, &index))
+        return TRUE;
+    for (guint i = 0; live && live->kind == VT_DEVICE_NET && i < def->nets->len; i++) {
+        const VtNetDef *net = g_ptr_array_index(def->nets, i);
+
+        if (vt_mac_equal(&net->mac, &live->net->mac) && net->teaming.type == live->net->teaming.type)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean
+device_recover_run(DeviceRun *run, GError **error)
+{
+    g_autoptr(VtDomainDef) def = NULL;
+    g_autoptr(GError) local = NULL;
+
+    if (device_recover_is_done(run))
+        return TRUE;
+    def = vt_domain_def_copy(run->domain->persistent);
+    if (!run->act->config(run, def, &local)) {
+        if (g_error_matches(local, VT_ERROR, VT_ERROR_NO_DEVICE))
+            return TRUE;
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    if (!device_prepare_config(run, def, error))
+        return FALSE;
+    vt_domain_set_persistent_def(run->domain, g_steal_pointer(&def));
+    return vt_store_save(run->driver, run->domain, error);
+}
+
+gboolean
+vt_device_recover_config(VtDriver *driver, VtDomain *domain, GError **error)
+{
+    const char *flags = vt_journal_get(domain, "flags");
+    const char *xml = vt_journal_get(domain, "request");
+    const char *alias = vt_journal_get(domain, "request-alias");
+    gboolean attach = g_strcmp0(vt_journal_kind(domain), "attach") == 0;
+    DeviceRun *run;
+    gboolean ok;
+
+    if (!flags || !(g_ascii_strtoull(flags, NULL, 10) & DEVICE_CONFIG) || !domain->persistent)
+        return TRUE;
+    if (!xml && !alias)
+        return vt_error_set(error, VT_ERROR_OPERATION_FAILED, _("its XML was too large to be kept"));
+    run = g_new0(DeviceRun, 1);
+    run->act = attach ? &device_attach : xml ? &device_detach : &device_detach_alias;
+    run->driver = driver;
+    run->domain = vt_domain_ref(domain);
+    run->alias = g_strdup(alias);
+    run->device = xml ? vt_device_xml_parse(xml, error) : NULL;
+    ok = !xml || run->device != NULL;
+    if (ok && attach)
+        device_recover_mac(run);
+    ok = ok && device_recover_run(run, error);
+    device_run_free(run);
+    return ok;
 }

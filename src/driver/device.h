@@ -15,3 +15,13 @@ void vt_device_detach(VtDriver *driver, VtDomain *domain, const char *xml, guint
                       gpointer user);
 void vt_device_detach_alias(VtDriver *driver, VtDomain *domain, const char *alias, guint flags,
                             VtDoneFunc done, gpointer user);
+
+/**
+ * vt_device_recover_config - the persistent definition's part of a change that a former daemon was killed in
+ * @driver: the driver
+ * @domain: with its journal of kind "attach" or "detach" (device-recover.h) loaded
+ * @error:  as the call itself
+ *
+ * Return: TRUE also where the call did not want it, or it was done.
+ */
+gboolean vt_device_recover_config(VtDriver *driver, VtDomain *domain, GError **error);

@@ -21,6 +21,8 @@
  */
 #define VT_LOG_DOMAIN "virtteam-driver-recover"
 
+#include "driver/device-leaving.h"
+#include "driver/device-recover.h"
 #include "driver/recover.h"
 #include <glib/gstdio.h>
 #include <stdlib.h>
@@ -207,6 +209,15 @@ recover_finish(Recovery *recovery)
 }
 
 static void
+recover_devices(gpointer user, const GError *nothing)
+{
+    Recovery *recovery = user;
+
+    if (recovery->domain->process)
+        recover_finish(recovery);
+}
+
+static void
 recover_chardevs(gpointer user, JsonNode *result, const GError *error)
 {
     Recovery *recovery = user;
@@ -217,7 +228,7 @@ recover_chardevs(gpointer user, JsonNode *result, const GError *error)
         vt_start_host_read_chardevs(recovery->domain->live, result);
     vt_domain_status_changed(recovery->domain);
     vt_team_state_ask(recovery->domain, NULL, NULL);
-    recover_finish(recovery);
+    vt_device_recover(recovery->driver, recovery->domain, recover_devices, recovery);
 }
 
 static void recover_ask(Recovery *recovery);
@@ -414,6 +425,7 @@ recover_one(VtDriver *driver, VtStoreStatus *status)
     domain->live = g_steal_pointer(&status->def);
     domain->run_dir = g_steal_pointer(&status->run_dir);
     domain->autodestroy_lost = status->autodestroy;
+    vt_device_leaving_restore(domain, (const char *const *)status->leaving);
     domain->state = status->state;
     domain->reason = status->reason;
     vt_domain_list_reserve_id(driver, status->id);
@@ -461,6 +473,30 @@ recover_is_run_dir(VtDriver *driver, const char *file)
            !vt_driver_lookup_id(driver, (int)id, NULL);
 }
 
+/* Only what never ran by itself is nobody's: a guest in another operation that was set aside is its owner's. */
+static gboolean
+recover_is_unborn(const char *journal)
+{
+    static const char *const kinds[] = { "start", "restore", "migrate-in", NULL };
+    g_autoptr(GKeyFile) keys = g_key_file_new();
+    g_autofree char *kind = NULL;
+
+    if (!g_key_file_load_from_file(keys, journal, G_KEY_FILE_NONE, NULL))
+        return FALSE;
+    kind = g_key_file_get_string(keys, "journal", "kind", NULL);
+    return kind && g_strv_contains(kinds, kind);
+}
+
+/* Its guest may run, though the status file says nothing that we understand. */
+static gboolean
+recover_is_set_aside(VtDriver *driver, const char *name)
+{
+    g_autofree char *base = g_strconcat(name, ".status.corrupt", NULL);
+    g_autofree char *path = g_build_filename(driver->config->state_dir, base, NULL);
+
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
 static void
 recover_sweep(VtDriver *driver)
 {
@@ -475,12 +511,15 @@ recover_sweep(VtDriver *driver)
         VtDomain *domain = name ? vt_driver_lookup_name(driver, name, NULL) : NULL;
 
         if (recover_is_run_dir(driver, file) && g_file_test(path, G_FILE_TEST_IS_DIR)) {
+            if (recover_is_set_aside(driver, strchr(file, '-') + 1))
+                continue;
             g_autofree char *socket = g_build_filename(path, "monitor.sock", NULL);
 
             g_unlink(socket);
             g_rmdir(path);
         } else if (dot && g_str_equal(dot, ".journal") && !(domain && vt_domain_is_active(domain))) {
-            recover_sweep_start(driver, name);
+            if (recover_is_unborn(path))
+                recover_sweep_start(driver, name);
             g_unlink(path);
         }
     }

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "conf/domain-xml.h"
+#include "driver/device-leaving.h"
 #include "driver/disk-file.h"
 #include "driver/domain-private.h"
 #include "driver/team-keep.h"
@@ -254,6 +255,7 @@ store_status_text(VtDomain *domain)
     g_autofree char *teams = vt_team_state_text(domain);
     g_autofree char *kept = vt_team_keep_text(domain);
     g_autoptr(GKeyFile) keys = g_key_file_new();
+    g_auto(GStrv) leaving = vt_device_leaving_list(domain);
     g_autofree char *head = NULL;
 
     g_key_file_set_integer(keys, STORE_STATUS_GROUP, "id", domain->id);
@@ -272,6 +274,9 @@ store_status_text(VtDomain *domain)
         g_key_file_set_string(keys, STORE_STATUS_GROUP, "teams", teams);
     if (kept)
         g_key_file_set_string(keys, STORE_STATUS_GROUP, "teams-kept", kept);
+    if (leaving[0])
+        g_key_file_set_string_list(keys, STORE_STATUS_GROUP, "leaving", (const char *const *)leaving,
+                                   g_strv_length(leaving));
     head = g_key_file_to_data(keys, NULL, NULL);
     return g_strconcat(head, "\n\n", xml, NULL);
 }
@@ -370,6 +375,7 @@ vt_store_status_free(VtStoreStatus *status)
     vt_domain_def_free(status->def);
     g_free(status->teams);
     g_free(status->kept);
+    g_strfreev(status->leaving);
     g_free(status->run_dir);
     g_free(status->boot_id);
     g_free(status);
@@ -393,6 +399,7 @@ store_status_head(VtStoreStatus *status, const char *text, gsize length, GError 
     status->teams = g_key_file_get_string(keys, STORE_STATUS_GROUP, "teams", NULL);
     status->kept = g_key_file_get_string(keys, STORE_STATUS_GROUP, "teams-kept", NULL);
     status->run_dir = g_key_file_get_string(keys, STORE_STATUS_GROUP, "run-dir", NULL);
+    status->leaving = g_key_file_get_string_list(keys, STORE_STATUS_GROUP, "leaving", NULL, NULL);
     status->boot_id = g_key_file_get_string(keys, STORE_STATUS_GROUP, "boot-id", NULL);
     if (status->id <= 0 || status->pid <= 0 || !status->run_dir || !status->boot_id ||
         (guint)status->state > VT_DOMAIN_PMSUSPENDED)

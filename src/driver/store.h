@@ -56,6 +56,7 @@ typedef struct {
     char *teams;         /* (nullable) as vt_team_state_text() gave it */
     char *kept;          /* (nullable) as vt_team_keep_text() gave it */
     char *run_dir;       /* of this run: monitor socket, sockets of channels */
+    char **leaving;      /* (nullable) aliases: driver/device-leaving.h */
     char *boot_id;       /* of the host; another one: nothing of it runs any more */
 } VtStoreStatus;
 

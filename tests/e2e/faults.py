@@ -10,6 +10,7 @@ import re
 import tempfile
 import time
 import unittest
+import xml.etree.ElementTree as ElementTree
 
 import harness
 from harness import LabError, guest_xml, wait_for
@@ -163,6 +164,85 @@ class Start(FaultTest):
 
     def test_daemon_is_killed_before_each_step_of_stop(self):
         self.each_step('stop', 'kill-before')
+
+
+class Devices(FaultTest):
+    """Both legs leave and come back; whatever is struck, guest, definitions and host agree afterwards."""
+    domain = 'plug1'
+    aliases = {'ua-standby', 'ua-primary'}
+
+    def interfaces(self, *options):
+        root = ElementTree.fromstring(self.a.virsh('dumpxml', self.domain, *options).stdout)
+        return {i.find('alias').get('name'): ElementTree.tostring(i, encoding='unicode')
+                for i in root.findall('devices/interface')}
+
+    def picture(self):
+        """What each side says there is."""
+        found = {d['name'] for d in self.a.qmp(self.domain, 'qom-list', path='/machine/peripheral')}
+        return {'live': set(self.interfaces()), 'config': set(self.interfaces('--inactive')),
+                'QEMU': found & self.aliases, 'taps': len(self.links(self.a))}
+
+    def agreed(self):
+        picture = self.picture()
+        legs = picture['live']
+        if '--config' not in self.options:
+            picture['config'] = legs
+        return picture if picture == {'live': legs, 'config': legs, 'QEMU': legs, 'taps': len(legs)} else None
+
+    def settle(self):
+        wait_for(lambda: self.a.state(self.domain) == 'running', 30, 'the guest to be found')
+        return wait_for(self.agreed, 40, lambda: 'all to agree: %s' % self.picture(), 0.2)['live']
+
+    def call(self, command, alias, check=True):
+        path = os.path.join(self.lab.dir, alias + '.xml')
+        with open(path, 'w') as f:
+            f.write(self.xml[alias])
+        return self.a.virsh(command, self.domain, path, *self.options, check=check)
+
+    def bring(self, legs):
+        """To exactly these legs; the transient leaves first and comes last."""
+        there = self.settle()
+        for alias in ('ua-primary', 'ua-standby'):
+            if alias in there and (alias not in legs or (alias == 'ua-primary' and 'ua-standby' not in there & legs)):
+                self.call('detach-device', alias)
+        there = self.settle()
+        for alias in ('ua-standby', 'ua-primary'):
+            if alias in legs and alias not in there:
+                self.call('attach-device', alias)
+        self.assertEqual(self.settle(), legs)
+
+    def each_step(self, leg, action):
+        ports = "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 8
+        self.boot(extra=ports)
+        self.xml = self.interfaces('--inactive')
+        # The persistent definition has a policy for the team, which it cannot be without.
+        self.options = ('--live', '--config') if leg == 'ua-primary' else ('--live',)
+        kept = self.aliases if leg == 'ua-primary' else {'ua-standby'}
+        struck = 0
+        walk = [('detach-device', 'detach')] + [('attach-device', n) for n in ('attach', 'plug')]
+        for command, sequence in walk:
+            for step in sequences()[sequence]:
+                if action == 'fail' and step == 'adopt':
+                    continue  # it fails only when the guest has ended
+                with self.subTest(sequence=sequence, step=step):
+                    self.bring(kept if command == 'detach-device' else kept - {leg})
+                    self.ask(sequence, step, action)
+                    done = self.call(command, leg, check=False)
+                    struck += self.revive('kill' in action) + (done.returncode != 0)
+                    self.settle()
+        self.assertGreater(struck, 6)
+        self.bring(self.aliases)
+        if leg == 'ua-primary':  # the guest gives a new standby no address
+            self.assert_alive(30)
+
+    def test_each_step_fails(self):
+        self.each_step('ua-primary', 'fail')
+
+    def test_daemon_is_killed_before_each_step_of_the_primary(self):
+        self.each_step('ua-primary', 'kill-before')
+
+    def test_daemon_is_killed_after_each_step_of_the_standby(self):
+        self.each_step('ua-standby', 'kill-after')
 
 
 class Migrate(FaultTest):

@@ -458,6 +458,18 @@ vt_alias_assign(VtDomainDef *def)
     }
 }
 
+VtControllerDef *
+vt_alias_controller(const VtDomainDef *def, VtControllerType type, int index)
+{
+    return NULL;
+}
+
+const char *
+vt_alias_pci_bus(const VtDomainDef *def, guint bus)
+{
+    return NULL;
+}
+
 gboolean
 vt_qemu_prepare_define(VtDomainDef *def, const VtQemuCaps *caps, GError **error)
 {
