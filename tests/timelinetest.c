@@ -137,6 +137,53 @@ test_svg_is_well_formed(void)
     g_assert_nonnull(strstr(svg, "8 &lt;lost&gt;"));
 }
 
+static guint
+timelinetest_count(const char *text, const char *what)
+{
+    guint count = 0;
+
+    for (; (text = strstr(text, what)); text += strlen(what))
+        count++;
+    return count;
+}
+
+/* Two teams, more than are drawn, and a feed that is not drawn at all. */
+static void
+test_svg_shows_the_legs(void)
+{
+    static const char *const feeds[] = { "ready", "standby", "standby-copied", "primary" };
+    g_autoptr(VtTimeline) timeline = vt_timeline_new("m", "web", "a");
+    g_autofree char *svg = NULL;
+
+    for (guint i = 0; i < 2 * G_N_ELEMENTS(feeds); i++) {
+        VtTimelineEntry entry = { .t_us = 1000000 + i * 1000,
+                                  .side = VT_TIMELINE_DESTINATION,
+                                  .what = VT_TIMELINE_DATAPATH,
+                                  .team = (char *)(i % 2 ? "ua-<x>" : "ua-y"),
+                                  .detail = (char *)feeds[i / 2] };
+
+        vt_timeline_add(timeline, &entry);
+    }
+    svg = vt_timeline_to_svg(timeline);
+    g_assert_cmpuint(timelinetest_count(svg, "<title>standby</title>"), ==, 2);
+    g_assert_cmpuint(timelinetest_count(svg, "<title>standby-copied</title>"), ==, 4); /* a box a leg */
+    g_assert_cmpuint(timelinetest_count(svg, "<title>primary</title>"), ==, 2);
+    g_assert_cmpuint(timelinetest_count(svg, "<title>ready</title>"), ==, 0);
+    g_assert_cmpuint(timelinetest_count(svg, ">ua-&lt;x&gt;</text>"), ==, 1);
+    for (guint i = 0; i < 20; i++) {
+        g_autofree char *name = g_strdup_printf("team%u", i);
+        VtTimelineEntry entry = {
+            .t_us = 2000000 + i, .what = VT_TIMELINE_DATAPATH, .team = name, .detail = (char *)"standby"
+        };
+
+        vt_timeline_add(timeline, &entry);
+    }
+    g_free(svg);
+    svg = vt_timeline_to_svg(timeline);
+    g_assert_cmpuint(timelinetest_count(svg, ">team5</text>"), ==, 1);
+    g_assert_cmpuint(timelinetest_count(svg, ">team6</text>"), ==, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -146,5 +193,6 @@ main(int argc, char **argv)
     g_test_add_func("/qemu/timeline/a-torn-last-line-is-left-out", test_a_torn_last_line_is_left_out);
     g_test_add_func("/qemu/timeline/text-shows-phases-and-losses", test_text_shows_phases_and_losses);
     g_test_add_func("/qemu/timeline/svg-is-well-formed", test_svg_is_well_formed);
+    g_test_add_func("/qemu/timeline/svg-shows-the-legs", test_svg_shows_the_legs);
     return g_test_run();
 }
