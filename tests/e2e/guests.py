@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests that are not what net_failover expects: a bond of their own, no STANDBY, no driver for the primary."""
 import re
+import xml.etree.ElementTree as ElementTree
 
 import harness
 from harness import wait_for
@@ -110,7 +111,14 @@ class Replug(OtherGuest):
         self.a.virsh('migrate-setspeed', self.domain, '4')
         migration = self.start_migration(self.a, self.b)
         self.wait_transfer(self.a)
+        root = ElementTree.fromstring(self.b.virsh('dumpxml', self.domain).stdout)
+        tap = root.find("devices/interface/alias[@name='ua-primary']/../target").get('dev')
         self.b.qmp(self.domain, 'netdev_del', id='hostua-primary')
+        # A link that has gone would be a reason of its own to keep the guest on standby.
+        self.addCleanup(self.b.run, 'ip', 'link', 'del', 'other', check=False)
+        self.b.ip('link', 'add', tap, 'type', 'veth', 'peer', 'name', 'other')
+        self.b.ip('link', 'set', tap, 'master', 'br0', 'up')
+        self.b.ip('link', 'set', 'other', 'up')
         mark = serial.end()
         self.a.virsh('migrate-setspeed', self.domain, '1000')
         status, _, err = self.ends(migration)

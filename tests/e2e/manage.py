@@ -106,5 +106,33 @@ class Managed(harness.LabTest):
         self.assert_alive()
 
 
+class Patient(harness.LabTest):
+    """on-timeout='wait': the time limit is none, it is said that the guest is waited for, and a client may end it."""
+
+    def waits(self, orchestration):
+        serial = self.boot(policy="orchestration='%s' unplug-timeout='1' on-timeout='wait'" % orchestration, **DEAF)
+        serial.wait(r'VT: links.*primary:\w+:up', 60)
+        mark = len(self.a.daemon_log())
+        migration = self.start_migration(self.a, self.b)
+        wait_for(lambda: "'ua-primary' (team 'ua-standby'): the guest was asked to eject it 10 s ago and is waited for" in
+                 self.a.daemon_log()[mark:], 40, 'the daemon to say that it waits')
+        self.assertIsNone(migration.poll())
+        self.assertNotEqual(self.job_phase(self.a), {})
+        self.assert_alive()
+        return migration
+
+    def test_for_a_team_of_qemu(self):
+        migration = self.waits('qemu')
+        self.a.virsh('destroy', self.domain)
+        self.assertNotEqual(self.ends(migration)[0], 0)
+
+    def test_for_a_team_of_the_driver(self):
+        migration = self.waits('management')
+        self.a.virsh('domjobabort', self.domain)
+        self.assertNotEqual(self.ends(migration)[0], 0)
+        self.assertEqual(self.settled(), self.a)
+        self.assert_alive()
+
+
 if __name__ == '__main__':
     harness.main()
