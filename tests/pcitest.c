@@ -325,6 +325,37 @@ test_bind_async(Tree *t, gconstpointer unused)
         g_main_context_iteration(NULL, TRUE);
 }
 
+static void
+set_irq(Tree *t, const char *irq, const char *counts)
+{
+    g_autofree char *name = g_strconcat("msi_irqs/", irq, NULL);
+    g_autofree char *dir = g_strdup_printf("%s/kernel/irq/%s", t->root, irq);
+    g_autofree char *path = g_build_filename(dir, "per_cpu_count", NULL);
+
+    tree_text(t, VF0, name, "msix\n");
+    g_assert_true(vt_file_mkdirs(dir, 0755, NULL));
+    g_assert_true(g_file_set_contents(path, counts, -1, NULL));
+}
+
+static void
+test_interrupts(Tree *t, gconstpointer unused)
+{
+    VtPciBdf vf0 = bdf(VF0);
+    guint64 count = 99;
+
+    g_assert_false(vt_pci_interrupts(&t->host, &vf0, &count));
+    g_assert_cmpuint(count, ==, 99);
+    set_irq(t, "40", "0,0,0,0\n");
+    g_assert_true(vt_pci_interrupts(&t->host, &vf0, &count));
+    g_assert_cmpuint(count, ==, 0);
+    set_irq(t, "40", "1,0,20,300\n");
+    set_irq(t, "41", "7\n");
+    set_irq(t, "42", "x");
+    tree_text(t, VF0, "msi_irqs/43", "msix\n"); /* just gone */
+    g_assert_true(vt_pci_interrupts(&t->host, &vf0, &count));
+    g_assert_cmpuint(count, ==, 328);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -334,6 +365,7 @@ main(int argc, char **argv)
     ADD("/util/pci/identity-vf-and-pf", test_get);
     ADD("/util/pci/device-of-an-interface", test_netdev);
     ADD("/util/pci/reset-state-and-bus-master", test_state);
+    ADD("/util/pci/interrupts", test_interrupts);
     ADD("/util/pci/group-of-the-host-is-refused", test_group);
     ADD("/util/pci/bind-and-give-back", test_bind);
     ADD("/util/pci/bind-failures", test_bind_failures);

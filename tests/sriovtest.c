@@ -369,6 +369,61 @@ test_life(Net *net, gconstpointer unused)
 }
 
 static void
+set_interrupts(const char *root, const char *count)
+{
+    g_autofree char *irqs = g_build_filename(root, "bus/pci/devices/0000:01:10.2/msi_irqs", NULL);
+    g_autofree char *irq = g_build_filename(irqs, "41", NULL);
+    g_autofree char *counts = g_build_filename(root, "kernel/irq/41", NULL);
+    g_autofree char *file = g_build_filename(counts, "per_cpu_count", NULL);
+
+    if (!count) {
+        unlink(irq);
+        g_assert_cmpint(rmdir(irqs), ==, 0);
+        return;
+    }
+    g_assert_cmpint(g_mkdir_with_parents(irqs, 0755), ==, 0);
+    g_assert_cmpint(g_mkdir_with_parents(counts, 0755), ==, 0);
+    g_assert_true(g_file_set_contents(irq, "msix\n", -1, NULL));
+    g_assert_true(g_file_set_contents(file, count, -1, NULL));
+}
+
+/* A driver that counts no frames: interrupts stand for them, over resets of the device. */
+static void
+test_life_by_interrupts(Net *net, gconstpointer unused)
+{
+    static const struct {
+        const char *count; /* NULL: the driver has not asked for any */
+        guint64 frames;
+    } rows[] = { { NULL, 0 }, { "0,0\n", 0 }, { "1,2\n", 3 }, { "4,2\n", 6 },
+                 { NULL, 6 }, { "0,0\n", 6 }, { "0,1\n", 7 } };
+    g_autofree char *root = g_dir_make_tmp("vt-sriov-XXXXXX", NULL);
+    const char *argv[] = { "rm", "-rf", root, NULL };
+    VtPciHost host = { .root = root };
+    VtSriovSpec spec = spec_of(net);
+    gboolean there = FALSE;
+    VtBackend backend;
+
+    spec.host = &host;
+    g_assert_true(vt_pci_bdf_parse("0000:01:10.2", &spec.bdf));
+    backend = vt_sriov_new(&spec, fake_netlink(net));
+    net->pf.uncounted = TRUE;
+    apply(&backend, VT_FEED_STANDBY_COPIED);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        VtLifeSigns signs;
+
+        if (rows[i].count || there)
+            set_interrupts(root, rows[i].count);
+        there = rows[i].count != NULL;
+        g_assert_true(backend.funcs->look(backend.state, &signs));
+        g_assert_cmpuint(signs.frames, ==, rows[i].frames);
+    }
+    apply(&backend, VT_FEED_RELEASED);
+    vt_backend_clear(&backend);
+    g_assert_true(
+        g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL));
+}
+
+static void
 test_bad_notes(Net *net, gconstpointer unused)
 {
     static const char *const notes[] = {
@@ -408,6 +463,7 @@ main(int argc, char **argv)
     ADD("/datapath/sriov/reset-is-waited-for-and-lies-are-found", test_reset_and_lies);
     ADD("/datapath/sriov/refusals", test_refusals);
     ADD("/datapath/sriov/signs-of-life", test_life);
+    ADD("/datapath/sriov/interrupts-stand-for-frames", test_life_by_interrupts);
     ADD("/datapath/sriov/bad-notes-are-refused", test_bad_notes);
     return g_test_run();
 }

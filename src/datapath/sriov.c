@@ -60,6 +60,8 @@ typedef struct {
     gboolean had_self;  /* the PF had the guest's address before us */
     GArray *pins;       /* of VtFdbEntry: pinned by others before us */
     GArray *neighbours; /* of VtMac: counted for this team */
+    guint64 interrupts; /* when last seen */
+    guint64 alive;      /* interrupts in all, over resets of the device */
 } Sriov;
 
 typedef enum {
@@ -488,6 +490,22 @@ sriov_apply(gpointer state, VtFeed feed, GError **error)
     return sriov_follow_plan(sriov, plan, plan->vf || (feed == VT_FEED_READY && sriov->late_filter), error);
 }
 
+/*
+ * igb counts no frames for its VFs, and is not the only one. The VF's interrupts tell the same: they come from the moment
+ * the guest's driver has opened it. They begin anew whenever the driver sets them up.
+ */
+static guint64
+sriov_signs_by_interrupts(Sriov *sriov)
+{
+    guint64 now = 0;
+
+    if (!sriov->host || !vt_pci_interrupts(sriov->host, &sriov->bdf, &now))
+        now = 0;
+    sriov->alive += now > sriov->interrupts ? now - sriov->interrupts : 0;
+    sriov->interrupts = now;
+    return sriov->alive;
+}
+
 static gboolean
 sriov_look(gpointer state, VtLifeSigns *signs)
 {
@@ -500,7 +518,7 @@ sriov_look(gpointer state, VtLifeSigns *signs)
         return FALSE;
     *signs = (VtLifeSigns){
         .stirs = sriov->host && vt_pci_bus_master(sriov->host, &sriov->bdf),
-        .frames = counters.tx_packets,
+        .frames = counters.known ? counters.tx_packets : sriov_signs_by_interrupts(sriov),
     };
     return TRUE;
 }

@@ -15,6 +15,7 @@
 #define PCI_COMMAND_MASTER    0x0004
 #define PCI_CLASS_BRIDGE_BASE 0x06
 #define PCI_SYSFS_VALUE_MAX   4096
+#define PCI_IRQ_COUNT_MAX     65536 /* 4096 CPUs of 16 digits */
 
 const VtPciHost vt_pci_host_system = { .root = "/sys" };
 
@@ -295,6 +296,40 @@ vt_pci_bus_master(const VtPciHost *host, const VtPciBdf *bdf)
 
     return pci_read_config(host, bdf, PCI_CONFIG_COMMAND, &command) && command != 0xffff &&
            (command & PCI_COMMAND_MASTER);
+}
+
+/* The file has one number a CPU, with commas. */
+static guint64
+pci_irq_count(const VtPciHost *host, const char *irq)
+{
+    g_autofree char *path = g_strdup_printf("%s/kernel/irq/%s/per_cpu_count", host->root, irq);
+    g_autofree char *text = vt_file_read(path, PCI_IRQ_COUNT_MAX, NULL, NULL);
+    const char *p = text ? text : "";
+    guint64 sum = 0;
+
+    while (g_ascii_isdigit(*p)) {
+        char *end = NULL;
+
+        sum += g_ascii_strtoull(p, &end, 10);
+        p = *end == ',' ? end + 1 : end;
+    }
+    return sum;
+}
+
+gboolean
+vt_pci_interrupts(const VtPciHost *host, const VtPciBdf *bdf, guint64 *count)
+{
+    g_autofree char *path = pci_path(host, bdf, "msi_irqs");
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    guint64 sum = 0;
+    const char *irq;
+
+    if (!dir)
+        return FALSE;
+    while ((irq = g_dir_read_name(dir)))
+        sum += pci_irq_count(host, irq);
+    *count = sum;
+    return TRUE;
 }
 
 static gboolean

@@ -135,6 +135,19 @@ VtPciState vt_pci_state(const VtPciHost *host, const VtPciBdf *bdf);
 gboolean vt_pci_bus_master(const VtPciHost *host, const VtPciBdf *bdf);
 
 /**
+ * vt_pci_interrupts - how many message-signalled interrupts of a device the host has taken
+ * @host:  which sysfs
+ * @bdf:   the device
+ * @count: (out) the sum over all its vectors since they were set up; set only on success
+ *
+ * A guest's driver asks for the vectors when it probes; they fire once its interface has been opened. Where the hardware
+ * posts them to the guest, they are not counted here.
+ * Return: FALSE when the device has no such interrupts now.
+ * Source: kernel's Documentation/ABI/testing/sysfs-bus-pci (msi_irqs) and sysfs-kernel-irq.
+ */
+gboolean vt_pci_interrupts(const VtPciHost *host, const VtPciBdf *bdf, guint64 *count);
+
+/**
  * vt_pci_bind - give a device to a driver
  * @host:   which sysfs
  * @bdf:    the device
