@@ -308,6 +308,26 @@ test_neighbours(Net *net, gconstpointer unused)
     vt_backend_clear(&second);
 }
 
+/* A NIC with few filters: the guest's own comes first, then the bridge's, then the neighbours' as they fit. */
+static void
+test_no_room(Net *net, gconstpointer unused)
+{
+    EXPECT(net, NEIGHBOUR, &broadcast_mac, &neighbour_mac, 1, 1, 0);
+    net->pf.room = 2;
+    apply(&net->backend, VT_FEED_PRIMARY);
+    g_assert_true(pf_has(net, &net->bridge.mac));
+    g_assert_true(pf_has(net, &neighbour_mac));
+    apply(&net->backend, VT_FEED_PRIMARY_COPIED);
+    g_assert_true(pf_has(net, &guest_mac));
+    g_assert_true(pf_has(net, &net->bridge.mac));
+    g_assert_false(pf_has(net, &neighbour_mac));
+    apply(&net->backend, VT_FEED_STANDBY);
+    g_assert_true(pf_has(net, &guest_mac));
+    apply(&net->backend, VT_FEED_PRIMARY);
+    apply(&net->backend, VT_FEED_RELEASED);
+    assert_untouched(net);
+}
+
 static void
 test_reset_and_lies(Net *net, gconstpointer unused)
 {
@@ -400,9 +420,13 @@ test_life_by_interrupts(Net *net, gconstpointer unused)
     const char *argv[] = { "rm", "-rf", root, NULL };
     VtPciHost host = { .root = root };
     VtSriovSpec spec = spec_of(net);
+    g_autofree char *device = g_build_filename(root, "bus/pci/devices/0000:01:10.2", NULL);
+    g_autofree char *config = g_build_filename(device, "config", NULL);
     gboolean there = FALSE;
     VtBackend backend;
 
+    g_assert_cmpint(g_mkdir_with_parents(device, 0755), ==, 0);
+    g_assert_true(g_file_set_contents(config, "\x86\x80\xca\x10\x06\x04\0\0", 8, NULL)); /* DMA is enabled */
     spec.host = &host;
     g_assert_true(vt_pci_bdf_parse("0000:01:10.2", &spec.bdf));
     backend = vt_sriov_new(&spec, fake_netlink(net));
@@ -416,6 +440,7 @@ test_life_by_interrupts(Net *net, gconstpointer unused)
         there = rows[i].count != NULL;
         g_assert_true(backend.funcs->look(backend.state, &signs));
         g_assert_cmpuint(signs.frames, ==, rows[i].frames);
+        g_assert_cmpint(signs.stirs, ==, there);
     }
     apply(&backend, VT_FEED_RELEASED);
     vt_backend_clear(&backend);
@@ -460,6 +485,7 @@ main(int argc, char **argv)
     ADD("/datapath/sriov/ready-arms-only-late-filters", test_ready);
     ADD("/datapath/sriov/release-and-note-restore-everything", test_release_and_note);
     ADD("/datapath/sriov/neighbours-stay-for-the-last-team", test_neighbours);
+    ADD("/datapath/sriov/a-nic-with-few-filters", test_no_room);
     ADD("/datapath/sriov/reset-is-waited-for-and-lies-are-found", test_reset_and_lies);
     ADD("/datapath/sriov/refusals", test_refusals);
     ADD("/datapath/sriov/signs-of-life", test_life);

@@ -95,6 +95,9 @@ vt_fdb_set(VtNetlink *netlink, const VtFdbEntry *entry, GError **error)
     /* A NIC's own table knows no replacing: it is there, and that is what was asked for. */
     if (errnum == EEXIST && (entry->flags & NTF_SELF))
         return TRUE;
+    if ((errnum == ENOMEM || errnum == ENOSPC) && (entry->flags & NTF_SELF))
+        return vt_error_set(error, VT_ERROR_OPERATION_FAILED, "The NIC has no room for it: %s",
+                            inner->message);
     g_propagate_error(error, g_steal_pointer(&inner));
     return FALSE;
 }

@@ -33,7 +33,7 @@ GArray *vt_fdb_list(VtNetlink *netlink, int bridge, int port, const VtMac *mac, 
  * vt_fdb_set - add an entry, or move it to another port
  * @netlink: handle
  * @entry:   what shall be there; its bridge follows from the port
- * @error:   (out) SYSTEM, TIMEOUT
+ * @error:   (out) OPERATION_FAILED: a NIC has no room for it (igb also when it has that very entry), SYSTEM, TIMEOUT
  *
  * Return: FALSE on failure.
  */

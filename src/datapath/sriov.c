@@ -40,7 +40,7 @@
 
 #define SRIOV_BACKEND        "sriov"
 #define SRIOV_TRIES          30
-#define SRIOV_NEIGHBOURS_MAX 64 /* NICs have few filters; beyond them a PF becomes promiscuous by itself */
+#define SRIOV_NEIGHBOURS_MAX 64 /* NICs have few filters: 82576 has 24 */
 
 typedef struct {
     VtNetlink *netlink;
@@ -397,13 +397,42 @@ sriov_set_pin(Sriov *sriov, SriovPin pin, GError **error)
     return TRUE;
 }
 
+/* As many as the NIC has room for; the bridge itself is the first. */
 static gboolean
 sriov_set_neighbours(Sriov *sriov, GError **error)
 {
-    for (guint i = 0; i < sriov->neighbours->len; i++)
-        if (!sriov_set_self(sriov, &g_array_index(sriov->neighbours, VtMac, i), TRUE, error))
-            return FALSE;
+    for (guint i = 0; i < sriov->neighbours->len; i++) {
+        g_autoptr(GError) inner = NULL;
+
+        if (sriov_set_self(sriov, &g_array_index(sriov->neighbours, VtMac, i), TRUE, &inner) ||
+            g_error_matches(inner, VT_ERROR, VT_ERROR_OPERATION_FAILED))
+            continue;
+        g_propagate_error(error, g_steal_pointer(&inner));
+        return FALSE;
+    }
     return TRUE;
+}
+
+/* The guest itself goes before its neighbours: where there is no room, the last of them, not the bridge, make way. */
+static gboolean
+sriov_set_guest_self(Sriov *sriov, GError **error)
+{
+    for (guint left = sriov->neighbours->len;; left--) {
+        g_autoptr(GError) inner = NULL;
+        g_autoptr(GArray) self = NULL;
+
+        if (sriov_set_self(sriov, &sriov->mac, TRUE, &inner))
+            return TRUE;
+        self = sriov_self_macs(sriov, NULL);
+        if (self && sriov_has_mac(self, &sriov->mac))
+            return TRUE;
+        if (left <= 1 || !g_error_matches(inner, VT_ERROR, VT_ERROR_OPERATION_FAILED)) {
+            g_propagate_error(error, g_steal_pointer(&inner));
+            return FALSE;
+        }
+        if (!sriov_set_self(sriov, &g_array_index(sriov->neighbours, VtMac, left - 1), FALSE, error))
+            return FALSE;
+    }
 }
 
 /*
@@ -417,7 +446,7 @@ sriov_follow_plan(Sriov *sriov, const SriovPlan *plan, gboolean armed, GError **
         return FALSE;
     if (!armed && !sriov_set_vf(sriov, FALSE, error))
         return FALSE;
-    if (plan->self && !sriov_set_self(sriov, &sriov->mac, TRUE, error))
+    if (plan->self && !sriov_set_guest_self(sriov, error))
         return FALSE;
     if (plan->neighbours && !sriov_set_neighbours(sriov, error))
         return FALSE;
@@ -491,19 +520,19 @@ sriov_apply(gpointer state, VtFeed feed, GError **error)
 }
 
 /*
- * igb counts no frames for its VFs, and is not the only one. The VF's interrupts tell the same: they come from the moment
- * the guest's driver has opened it. They begin anew whenever the driver sets them up.
+ * A VF has no other interrupts than messages (SR-IOV 1.1, 3.4.1.18). Its driver sets them up while it probes, later than it
+ * enables DMA and so nearer to the registration; they come from the moment the interface has been opened. That is
+ * counted, over resets of the device, because igb, for one, counts no frames for its VFs. FALSE: not set up.
  */
-static guint64
-sriov_signs_by_interrupts(Sriov *sriov)
+static gboolean
+sriov_count_interrupts(Sriov *sriov)
 {
     guint64 now = 0;
+    gboolean set_up = sriov->host && vt_pci_interrupts(sriov->host, &sriov->bdf, &now);
 
-    if (!sriov->host || !vt_pci_interrupts(sriov->host, &sriov->bdf, &now))
-        now = 0;
     sriov->alive += now > sriov->interrupts ? now - sriov->interrupts : 0;
     sriov->interrupts = now;
-    return sriov->alive;
+    return set_up;
 }
 
 static gboolean
@@ -512,13 +541,15 @@ sriov_look(gpointer state, VtLifeSigns *signs)
     Sriov *sriov = state;
     VtVfCounters counters = { 0 };
     VtVfSettings settings;
+    gboolean set_up;
 
     if (!sriov->pf_note.noted ||
         !vt_vf_get(sriov->netlink, sriov->pf_note.ifindex, sriov->vf, &settings, &counters, NULL))
         return FALSE;
+    set_up = sriov_count_interrupts(sriov);
     *signs = (VtLifeSigns){
-        .stirs = sriov->host && vt_pci_bus_master(sriov->host, &sriov->bdf),
-        .frames = counters.known ? counters.tx_packets : sriov_signs_by_interrupts(sriov),
+        .stirs = set_up && vt_pci_bus_master(sriov->host, &sriov->bdf),
+        .frames = counters.known ? counters.tx_packets : sriov->alive,
     };
     return TRUE;
 }

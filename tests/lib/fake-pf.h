@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,7 +30,10 @@ typedef struct {
     guint lies;                /* VtVfField: accepted, but not set */
     guint silent;              /* VtVfField: not reported back */
     guint requests;            /* settings asked for */
-    gboolean with_kernel;      /* pass on what is not about VFs */
+    VtMac taken[16];           /* of its room */
+    guint n_taken;
+    guint room;           /* `self` entries that it takes; 0: any number */
+    gboolean with_kernel; /* pass on what is not about VFs */
 } FakePf;
 
 static inline void
@@ -185,6 +189,30 @@ fake_pf_pass_on(const struct nlmsghdr *request, GByteArray *reply)
     return errnum;
 }
 
+/* As igb: full is full, also for what it has already. */
+static inline gboolean
+fake_pf_is_full(FakePf *pf, const struct nlmsghdr *request)
+{
+    struct ndmsg *header = nlmsg_data(request);
+    struct nlattr *attrs[NDA_MAX + 1] = { NULL };
+    guint at = 0;
+
+    g_assert_cmpint(nlmsg_parse((struct nlmsghdr *)request, sizeof *header, attrs, NDA_MAX, NULL), ==, 0);
+    if (!pf->room || header->ndm_ifindex != pf->ifindex || !(header->ndm_flags & NTF_SELF))
+        return FALSE;
+    while (at < pf->n_taken && memcmp(pf->taken[at].bytes, nla_data(attrs[NDA_LLADDR]), 6) != 0)
+        at++;
+    if (request->nlmsg_type == RTM_DELNEIGH && at < pf->n_taken) {
+        pf->taken[at] = pf->taken[--pf->n_taken];
+    } else if (request->nlmsg_type == RTM_NEWNEIGH) {
+        if (pf->n_taken == pf->room)
+            return TRUE;
+        if (at == pf->n_taken)
+            memcpy(pf->taken[pf->n_taken++].bytes, nla_data(attrs[NDA_LLADDR]), 6);
+    }
+    return FALSE;
+}
+
 static inline int
 fake_pf_answer(const struct nlmsghdr *request, GByteArray *reply, gpointer user)
 {
@@ -201,5 +229,8 @@ fake_pf_answer(const struct nlmsghdr *request, GByteArray *reply, gpointer user)
     }
     if (request->nlmsg_type == RTM_SETLINK && attrs[IFLA_VFINFO_LIST])
         return header->ifi_index == pf->ifindex ? fake_pf_set(pf, attrs[IFLA_VFINFO_LIST]) : ENODEV;
+    if ((request->nlmsg_type == RTM_NEWNEIGH || request->nlmsg_type == RTM_DELNEIGH) &&
+        fake_pf_is_full(pf, request))
+        return ENOMEM;
     return pf->with_kernel ? fake_pf_pass_on(request, reply) : ENODEV;
 }

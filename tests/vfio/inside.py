@@ -11,14 +11,18 @@ import unittest
 
 import vfiolab
 from probe import Probe  # noqa: F401
-from vfiolab import NO_MAC, VFS, run, vt, wait_for
+from vfiolab import vt, wait_for
 
 sys.path.insert(0, os.path.join(vfiolab.HERE, '..', 'e2e'))
 import harness  # noqa: E402
+import networks  # noqa: E402
+import stock  # noqa: E402
 
 SHARE = sys.argv.pop(1)
 GUEST_S = 300  # for what a guest within a guest does in a second or two
 PING = ('--rate', '20')
+# libvirt does not find a PF's VFs by itself when their interfaces are in another namespace than the PF's.
+POOL = "<network><name>pool</name><forward mode='hostdev' managed='yes'>%s</forward></network>"
 
 
 class VfioTest(unittest.TestCase):
@@ -44,7 +48,8 @@ class VfioTest(unittest.TestCase):
             f.write(cls.serial.text(0))
         cls.lab.down()
 
-    def say(self, text):
+    @staticmethod
+    def say(text):
         print('# ' + text, flush=True)
 
     def setUp(self):
@@ -95,11 +100,6 @@ class VfioTest(unittest.TestCase):
                  lambda: 'host %s to be as before: %s; it is: %s' % (host.name, self.before[host.name], host.footprint()),
                  0.5)
 
-    @staticmethod
-    def outside(source, to):
-        """Where frames for the guest come from that both hosts have to pass on, each in its turn."""
-        return to
-
     def ping_both(self):
         """The guest answers its own host's bridge and the other's."""
         for host in self.lab.hosts:
@@ -118,14 +118,19 @@ class Qemu(VfioTest):
         self.ping_both()
         self.went_well()
 
-    def migrate(self, source, to, number=0):
-        since = self.mark()
+    def destination_options(self, to, number):
+        """What virsh migrate has to be told: another VF."""
         path = os.path.join(self.lab.dir, 'to.xml')
         with open(path, 'w') as f:
             f.write(vfiolab.guest_xml(self.serial.path, to.vfs[number], self.orchestration))
+        return '--xml', path
+
+    def migrate(self, source, to, number=0):
+        since = self.mark()
+        options = self.destination_options(to, number)
         started = time.monotonic()
-        probe = vt.Probe(self.lab, self.outside(source, to).namespace, 'ping', vt.GUEST_IP, *PING)
-        source.virsh('migrate', '--live', '--xml', path, 'team1', to.uri, timeout=GUEST_S)
+        probe = vt.Probe(self.lab, to.namespace, 'ping', vt.GUEST_IP, *PING)
+        source.virsh('migrate', '--live', *options, 'team1', to.uri, timeout=GUEST_S)
         self.say('virsh migrate took %.1f s' % (time.monotonic() - started))
         self.assert_clean(source)
         self.wait_primary(since)
@@ -155,9 +160,30 @@ class Qemu(VfioTest):
 
 
 class Management(Qemu):
-    """The driver unplugs and plugs."""
+    """The driver unplugs and plugs, and a stock libvirtd on each host lends the VF, where there is one."""
 
     orchestration = 'management'
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.nets = []
+        if not stock.available():
+            cls.say('no stock libvirtd: VFs by their addresses')
+            return
+        for host in cls.lab.hosts:
+            net = networks.NetworkDaemon(host)
+            cls.nets.append(net)
+            net.start_daemon()
+            net.make_network(POOL % ''.join(vfiolab.address_xml(vf) for vf in host.vfs))
+            host.settings['network_uri'] = net.network_uri
+            host.restart_daemon()
+
+    @classmethod
+    def tearDownClass(cls):
+        for net in cls.nets:
+            net.kill_daemon()
+        super().tearDownClass()
 
     def test_1_restored_with_a_vf(self):
         since = self.mark()
@@ -165,13 +191,27 @@ class Management(Qemu):
         self.lab.wait_ping_from(self.b)
         path = os.path.join(self.lab.dir, 'vf.xml')
         with open(path, 'w') as f:
-            f.write(vfiolab.transient_xml(self.a.vfs[0]))
+            f.write(vfiolab.transient_xml('pool' if self.nets else self.a.vfs[0]))
         self.a.virsh('attach-device', 'team1', path, timeout=GUEST_S)
         self.wait_primary(since)
         self.wait_feed(self.a, 'primary')
         self.assert_on_vf(self.a)
         self.ping_both()
         self.went_well()
+
+    def destination_options(self, to, number):
+        return () if self.nets else super().destination_options(to, number)
+
+    def assert_on_vf(self, host, number=0):
+        super().assert_on_vf(host, 0 if self.nets else number)
+        for net in self.nets:
+            self.assertEqual(len(net.ports('pool')), 1 if net.name == host.name else 0)
+
+    def assert_clean(self, host):
+        super().assert_clean(host)
+        for net in self.nets:
+            if net.name == host.name:
+                self.assertEqual(net.ports('pool'), [])
 
 
 def main():

@@ -30,6 +30,8 @@ from vfiolab import EMULATOR, VFIO, HERE, LabError, vt, wait_for
 # Beyond 2.75 GiB SeaBIOS 1.16.3 puts VFs' BARs above 4 GiB, and QEMU 10.0.2 maps those with half of their address.
 MEMORY_MIB = 2560
 LIMIT_S = 1500
+BOOT_S = 90  # it takes 5 on a machine that has nothing else to do
+BOOTS = 3
 
 
 def modules_of(guest):
@@ -57,7 +59,7 @@ def nic(number, mac):
             '-device', 'igb,netdev=wire%d,id=pf%d,bus=port%d,mac=%s' % (number, number, number, mac)]
 
 
-def machine_argv(folder, share, shell, arguments):
+def machine_argv(folder, share, shell):
     """QEMU with the machine within."""
     words = ['console=ttyS0', 'intel_iommu=on', 'panic=-1', 'quiet', 'mitigations=off', 'rdinit=/init',
              'vt.kernel=' + os.path.realpath(modules_of(vt.GUEST)), 'vt.run=' + os.path.join(folder, 'go')]
@@ -96,6 +98,26 @@ def read(path, offset=0):
             return f.read()
     except OSError:
         return ''
+
+
+def start_machine(folder, share, keep):
+    """Boot the machine within. On a machine that is busy, one of its CPUs may miss its timer and never come: again."""
+    for _ in range(BOOTS):
+        with open(os.path.join(folder, 'qemu.log'), 'w') as log:
+            machine = subprocess.Popen(machine_argv(folder, share, keep), stdin=subprocess.DEVNULL, stdout=log,
+                                       stderr=log, start_new_session=True)
+        deadline = time.monotonic() + BOOT_S
+        while time.monotonic() < deadline and machine.poll() is None:
+            if 'vfio-host: ready' in read(os.path.join(folder, 'console')):
+                return machine
+            time.sleep(0.2)
+        console = read(os.path.join(folder, 'console'))
+        if machine.poll() is None:
+            machine.kill()
+            machine.wait()
+        print('# the machine within did not boot: ' + '\n# '.join(
+            (console + read(os.path.join(folder, 'qemu.log')))[-1500:].splitlines()), flush=True)
+    raise LabError('the machine within did not boot %d times' % BOOTS)
 
 
 def follow(machine, folder, share):
@@ -166,9 +188,7 @@ def main():
         boot_image(share)
         print('# the guest was booted and saved in %.1f s' % (time.monotonic() - started), flush=True)
         write_go(folder, (['--up'] if keep else []) + names)
-        with open(os.path.join(folder, 'qemu.log'), 'w') as log:
-            machine = subprocess.Popen(machine_argv(folder, share, keep, names), stdin=subprocess.DEVNULL, stdout=log,
-                                       stderr=log, start_new_session=True)
+        machine = start_machine(folder, share, keep)
         if not keep:
             return follow(machine, folder, share)
         wait_for(lambda: os.path.exists(os.path.join(share, 'status')) or machine.poll() is not None, 300,

@@ -26,6 +26,7 @@ GIVEN_MACS = {'a': '52:54:00:99:02:0a', 'b': '52:54:00:99:02:0b'}
 UUID = '5a1c0de0-0000-4000-8000-0000000000f0'
 NO_MAC = '00:00:00:00:00:00'
 VFS = 2
+CROWD = 40
 
 MAGIC = b'VTSAVED\n'  # the head of an image, src/qemu/save-image.h
 ALIGN = 4096
@@ -70,6 +71,18 @@ class VfioHost(vt.Host):
         wait_for(lambda: all(driver_of(vf) == 'igbvf' for vf in self.vfs), 30, 'igbvf to take the VFs')
         # The first VF has no MAC, as they come; the last has one that somebody gave it.
         self.ip('link', 'set', self.pf, 'vf', str(VFS - 1), 'mac', GIVEN_MACS[self.name])
+        if self.name == 'b':
+            self.crowd()
+
+    def crowd(self):
+        """More neighbours on the bridge than the NIC has filters for."""
+        self.ip('link', 'add', 'crowd', 'type', 'dummy')
+        self.ip('link', 'set', 'crowd', 'master', 'br0', 'up')
+        path = os.path.join(self.root, 'crowd')
+        with open(path, 'w') as f:
+            for i in range(CROWD):
+                f.write('fdb add 52:54:00:99:03:%02x dev crowd master static\n' % i)
+        self.run('bridge', '-batch', path)
 
     @staticmethod
     def address_of(name):
@@ -142,7 +155,7 @@ class VfioLab(vt.Lab):
     """Both hosts, their PFs on one wire; no switch between them."""
 
     def __init__(self, share, **more):
-        super().__init__(directory=os.path.join('/run/lab'), **more)
+        super().__init__(directory='/mnt/lab', **more)  # not below /run, where stock libvirtd gets a tmpfs
         self.share = share
         self.a = VfioHost(self, 'a', 1)
         self.b = VfioHost(self, 'b', 2)
@@ -167,20 +180,29 @@ class VfioLab(vt.Lab):
         wait_for(answered, timeout, 'a ping of host %s to be answered by %s' % (host.name, address), 0.2)
 
 
-def transient_xml(bdf, slot=True):
-    """The guest's VF."""
+def address_xml(bdf):
     domain, bus, rest = bdf.split(':')
-    place = "\n      <address type='pci' domain='0x0000' bus='0x02' slot='0x00' function='0x0'/>" if slot else ''
+    slot, function = rest.split('.')
+    return "<address type='pci' domain='0x%s' bus='0x%s' slot='0x%s' function='0x%s'/>" % (domain, bus, slot, function)
+
+
+def transient_xml(source):
+    """The guest's VF: the address of a PCI function, or the name of a network that lends one."""
+    if ':' in source:
+        kind, where = "hostdev' managed='yes", '<source>%s</source>' % address_xml(source)
+    else:
+        kind, where = 'network', "<source network='%s'/>" % source
     return '''
-    <interface type='hostdev' managed='yes'>
+    <interface type='%s'>
       <mac address='%s'/>
-      <source><address type='pci' domain='0x%s' bus='0x%s' slot='0x%s' function='0x%s'/></source>
+      %s
       <teaming type='transient' persistent='ua-standby'/>
-      <alias name='ua-primary'/>%s
-    </interface>''' % (vt.MAC, domain, bus, rest.split('.')[0], rest.split('.')[1], place)
+      <alias name='ua-primary'/>
+      <address type='pci' domain='0x0000' bus='0x02' slot='0x00' function='0x0'/>
+    </interface>''' % (kind, vt.MAC, where)
 
 
-def guest_xml(serial, bdf=None, orchestration='qemu', options=''):
+def guest_xml(serial, source=None, orchestration='qemu', options=''):
     """The guest: the same for the machine in which it boots and for the one in which it runs on, but for its VF."""
     return '''<domain type='qemu'>
   <name>team1</name>
@@ -222,7 +244,7 @@ def guest_xml(serial, bdf=None, orchestration='qemu', options=''):
   </devices>
 </domain>
 ''' % {'uuid': UUID, 'namespace': vt.NAMESPACE, 'orchestration': orchestration, 'guest': vt.GUEST, 'ip': vt.GUEST_IP,
-       'emulator': EMULATOR, 'mac': vt.MAC, 'transient': transient_xml(bdf) if bdf else '', 'serial': serial,
+       'emulator': EMULATOR, 'mac': vt.MAC, 'transient': transient_xml(source) if source else '', 'serial': serial,
        'options': options}
 
 
