@@ -34,6 +34,7 @@ class VfioTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.lab = vfiolab.VfioLab(SHARE)
+        cls.addClassCleanup(cls.lab.down)
         cls.lab.__enter__()
         cls.a, cls.b = cls.lab.hosts
         cls.serial = vt.Serial(os.path.join(cls.lab.dir, 'team1.serial'))
@@ -46,7 +47,6 @@ class VfioTest(unittest.TestCase):
                 f.write(host.daemon_log())
         with open(os.path.join(SHARE, cls.__name__ + '.serial'), 'w') as f:
             f.write(cls.serial.text(0))
-        cls.lab.down()
 
     @staticmethod
     def say(text):
@@ -174,16 +174,11 @@ class Management(Qemu):
         for host in cls.lab.hosts:
             net = networks.NetworkDaemon(host)
             cls.nets.append(net)
+            cls.addClassCleanup(net.kill_daemon)
             net.start_daemon()
             net.make_network(POOL % ''.join(vfiolab.address_xml(vf) for vf in host.vfs))
             host.settings['network_uri'] = net.network_uri
             host.restart_daemon()
-
-    @classmethod
-    def tearDownClass(cls):
-        for net in cls.nets:
-            net.kill_daemon()
-        super().tearDownClass()
 
     def test_1_restored_with_a_vf(self):
         since = self.mark()
