@@ -22,9 +22,9 @@ POOL = "<network><name>pool</name><forward mode='hostdev' managed='yes'><pf dev=
 class NetworkDaemon(stock.StockHost):
     """A stock libvirtd in the namespace of one of the lab's hosts."""
 
-    def __init__(self, host):
+    def __init__(self, host, root=None):
         super().__init__(host.lab, host.name, host.number)
-        self.root = host.root + '-networks'
+        self.root = root or host.root + '-networks'
         self.socket = os.path.join(self.root, 'sock/libvirt-sock')
         self.uri = 'qemu+unix:///system?socket=' + self.socket
         self.network_uri = 'network+unix:///system?socket=' + self.socket

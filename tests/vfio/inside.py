@@ -9,6 +9,7 @@ import sys
 import time
 import unittest
 
+import sources
 import vfiolab
 from probe import Probe  # noqa: F401
 from vfiolab import vt, wait_for
@@ -207,6 +208,9 @@ class Management(Qemu):
         for net in self.nets:
             if net.name == host.name:
                 self.assertEqual(net.ports('pool'), [])
+
+
+Sources = sources.stories(VfioTest)
 
 
 def main():
