@@ -151,7 +151,28 @@ class Qemu(VfioTest):
         self.migrate(self.b, self.a)
         self.went_well()
 
-    def test_4_daemon_killed_then_destroyed(self):
+    def test_4_daemon_killed_at_the_unplug(self):
+        since = self.mark()
+        virsh = self.a.start_virsh('migrate', '--live', *self.destination_options(self.b, 0), 'team1', self.b.uri)
+        wait_for(lambda: self.asked_to_unplug(self.a), GUEST_S, 'the guest to be asked for its primary', 0.1)
+        self.a.kill_daemon()
+        virsh.communicate(timeout=GUEST_S)
+        self.assertNotEqual(virsh.returncode, 0)
+        self.a.start_daemon()
+        self.serial.wait(r'primary slave:\w+ unregistered', GUEST_S, since)
+        self.wait_primary(self.serial.end())
+        self.wait_feed(self.a, 'primary')
+        self.assertEqual(self.a.state('team1'), 'running')
+        self.assert_on_vf(self.a)
+        self.assert_clean(self.b)
+        self.ping_both()
+        self.went_well()
+
+    def asked_to_unplug(self, host):
+        said = host.daemon_log()[self.marks[host.name]:]
+        return '"UNPLUG_PRIMARY"' in said or '"device_del"' in said
+
+    def test_5_daemon_killed_then_destroyed(self):
         self.a.restart_daemon()
         self.assertEqual(self.a.state('team1'), 'running')
         self.assert_on_vf(self.a)

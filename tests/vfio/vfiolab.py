@@ -209,7 +209,7 @@ def guest_xml(serial, source=None, orchestration='qemu', options=''):
   <uuid>%(uuid)s</uuid>
   <metadata>
     <virtteam:teaming xmlns:virtteam='%(namespace)s'>
-      <virtteam:team persistent='ua-standby' orchestration='%(orchestration)s'/>
+      <virtteam:team persistent='ua-standby' orchestration='%(orchestration)s' unplug-timeout='280'/>
     </virtteam:teaming>
   </metadata>
   <memory unit='MiB'>160</memory>
