@@ -38,6 +38,8 @@ typedef struct {
 
 typedef struct {
     const char *name; /* "bridge", "sriov", ... */
+    guint
+        stir_limit_ms; /* how long after it stirred the guest may take to speak (VtHandoverParams); 0: the default */
 
     /**
      * Read and note what @feed is going to change, if it is not noted yet; changes nothing on the host.

@@ -38,8 +38,10 @@
 #include <linux/neighbour.h>
 #include <string.h>
 
-#define SRIOV_BACKEND        "sriov"
-#define SRIOV_TRIES          30
+#define SRIOV_BACKEND "sriov"
+#define SRIOV_TRIES   30
+/* The first interrupt is a sure sign, except where the hardware posts them to the guest; copies cost nothing meanwhile. */
+#define SRIOV_STIR_LIMIT_MS  30000
 #define SRIOV_NEIGHBOURS_MAX 64 /* NICs have few filters: 82576 has 24 */
 
 typedef struct {
@@ -572,6 +574,7 @@ sriov_free(gpointer state)
 
 static const VtBackendFuncs sriov_funcs = {
     .name = SRIOV_BACKEND,
+    .stir_limit_ms = SRIOV_STIR_LIMIT_MS,
     .prepare = sriov_prepare,
     .note = sriov_note,
     .apply = sriov_apply,

@@ -221,6 +221,13 @@ vt_datapath_team_set_model(VtDatapathTeam *team, const char *model)
     team->handover.params.copy_on_stir = TRUE;
 }
 
+void
+vt_datapath_team_heed_backend(VtDatapathTeam *team)
+{
+    if (team->backend.funcs && team->backend.funcs->stir_limit_ms)
+        team->handover.params.stir_limit_ms = team->backend.funcs->stir_limit_ms;
+}
+
 /* Without that sign, copies have to begin early. */
 static void
 datapath_team_blind(VtDatapathTeam *team, const GError *why)

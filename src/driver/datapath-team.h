@@ -72,6 +72,9 @@ struct _VtDatapathTeam {
 VtDatapathTeam *vt_datapath_team_new(const VtDatapathTeamFuncs *funcs, gpointer owner, const char *domain,
                                      const char *alias, const char *transient);
 
+/** Take over what the back end that now is in @team says about it, before any event is told. */
+void vt_datapath_team_heed_backend(VtDatapathTeam *team);
+
 /**
  * vt_datapath_team_set_model - the primary is an emulated NIC
  * @team:  without events so far

@@ -264,6 +264,7 @@ datapath_open_one(Datapath *datapath, const VtTeam *def)
                        "domain '%s', team '%s': the host's side is left as it is: %s", datapath->name,
                        team->team, team->why);
     vt_datapath_team_keep_note(team);
+    vt_datapath_team_heed_backend(team);
 }
 
 void
@@ -512,6 +513,7 @@ datapath_load_team(Datapath *datapath, JsonNode *node, GError **error)
         return FALSE;
     team = datapath_add_team(datapath, alias, transient);
     team->backend = backend;
+    vt_datapath_team_heed_backend(team);
     vt_datapath_team_keep_note(team);
     team->negotiated = vt_json_bool_or(node, "negotiated", FALSE);
     team->why = g_strdup(vt_json_string_or(node, "why", NULL));
