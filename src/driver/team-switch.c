@@ -44,10 +44,11 @@ typedef struct {
     char *asked;                     /* (nullable) the team, as the caller named it */
     char *team, *transient, *device; /* aliases, value of -device */
     gboolean has_job, managed;       /* orchestration='management' */
+    gboolean bare;                   /* the host has no VF for it: there is nothing to take out */
     gboolean is_host, binds;         /* a function of the host, which we bind to VFIO */
     VtPciBdf bdf;                    /* of it */
+    gboolean left, came;             /* the guest has let go of it, was given it */
     gboolean there, stays;           /* QEMU has it; it stays away for another reason */
-    gboolean given;                  /* it had no VF, and has been given one */
     guint before;                    /* what kept it */
     VtHotplug *op;                   /* under way */
     VtSeqAct *act;                   /* of @op */
@@ -180,6 +181,18 @@ switch_read_team(TeamSwitch *run, const VtTeam *team)
     return TRUE;
 }
 
+static gboolean
+switch_is_bare(const VtDomainDef *def, const char *persistent)
+{
+    for (guint i = 0; i < def->nets->len; i++) {
+        const VtNetDef *net = g_ptr_array_index(def->nets, i);
+
+        if (net->bare && g_strcmp0(net->teaming.persistent, persistent) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* What the switch is about, as the definition has it now. */
 static gboolean
 switch_read(TeamSwitch *run, GError **error)
@@ -201,11 +214,9 @@ switch_read(TeamSwitch *run, GError **error)
         if (team->persistent == persistent)
             return switch_read_team(run, team);
     }
-    if (vt_vf_give_is_due(domain, run->team))
-        return vt_error_set(
-            error, VT_ERROR_OPERATION_INVALID,
-            _("team '%s' of domain '%s' is on standby already: its host has had no VF for it"), run->team,
-            domain->name);
+    run->bare = switch_is_bare(domain->live, run->team);
+    if (run->bare)
+        return TRUE;
     return vt_error_set(
         error, VT_ERROR_OPERATION_INVALID,
         _("team '%s' of domain '%s' has no transient at present: attach one ('virsh attach-device')"),
@@ -284,6 +295,8 @@ switch_undo_remember(VtSeq *seq, gpointer data, GError **error)
     TeamSwitch *run = data;
 
     vt_team_keep_remove(run->domain, run->team, run->bit & ~run->before);
+    if (run->left)
+        vt_team_keep_add(run->domain, run->team, VT_TEAM_KEEP_AWAY, NULL);
     return switch_write(run);
 }
 
@@ -322,6 +335,8 @@ switch_unplugged(gpointer user, const GError *error)
     else if (error)
         why = g_error_new(error->domain, error->code, _("primary network device '%s' (team '%s'): %s"),
                           run->transient, run->team, error->message);
+    else
+        run->left = TRUE;
     vt_seq_act_done(act, why);
 }
 
@@ -350,6 +365,37 @@ switch_undo_op(VtSeq *seq, gpointer data, GError **error)
     g_clear_pointer(&run->op, vt_hotplug_free);
     g_clear_pointer(&run->act, vt_seq_act_free);
     return VT_STEP_DONE;
+}
+
+static void switch_plugged(gpointer user, const GError *error);
+
+static void
+switch_plug_again(gpointer user, const GError *nothing)
+{
+    TeamSwitch *run = vt_seq_act_data(user);
+    const VtHotplugPlug params = { .qmp = vt_domain_qmp(run->domain, NULL),
+                                   .device = run->device,
+                                   .backend = VT_HOTPLUG_BACKEND_NONE };
+
+    if (!params.qmp || !vt_seq_act_is_current(user)) {
+        vt_seq_act_done(user, NULL);
+        return;
+    }
+    run->act = user;
+    run->op = vt_hotplug_plug(&params, switch_plugged, run);
+}
+
+static VtStepResult
+switch_undo_ask(VtSeq *seq, gpointer data, GError **error)
+{
+    TeamSwitch *run = data;
+
+    switch_undo_op(seq, data, error);
+    if (!run->left)
+        return VT_STEP_DONE;
+    vt_datapath_event(run->domain, run->team, VT_HANDOVER_PRIMARY_EXPECTED, switch_plug_again,
+                      switch_act(run));
+    return VT_STEP_WAIT;
 }
 
 /* DEVICE_DELETED has told it already, where it came while we were there. */
@@ -414,6 +460,8 @@ switch_plugged(gpointer user, const GError *error)
             run->transient, run->team, error->message);
     else
         vt_team_manage_came(run->domain, run->transient);
+    run->left = error != NULL && run->left;
+    run->came = error == NULL;
     vt_seq_act_done(act, why);
 }
 
@@ -434,6 +482,23 @@ switch_step_plug(VtSeq *seq, gpointer data, GError **error)
 }
 
 static VtStepResult
+switch_undo_plug(VtSeq *seq, gpointer data, GError **error)
+{
+    TeamSwitch *run = data;
+    VtHotplugUnplug params = { .alias = run->transient, .timeout_ms = run->timeout_ms };
+
+    switch_undo_op(seq, data, error);
+    if (!run->came)
+        return VT_STEP_DONE;
+    params.qmp = vt_domain_qmp(run->domain, error);
+    if (!params.qmp)
+        return VT_STEP_FAILED;
+    run->act = switch_act(run);
+    run->op = vt_hotplug_unplug(&params, switch_unplugged, run);
+    return VT_STEP_WAIT;
+}
+
+static VtStepResult
 switch_step_release(VtSeq *seq, gpointer data, GError **error)
 {
     TeamSwitch *run = data;
@@ -444,14 +509,11 @@ switch_step_release(VtSeq *seq, gpointer data, GError **error)
 
 /* ---- tables ---- */
 
-#define SWITCH_LOOK                                                                                          \
-    {                                                                                                        \
-        .name = "look-for-primary", .waits_for = "QEMU's list of devices", .start = switch_step_look,        \
-        .timeout_ms = TEAM_SWITCH_QMP_MS + 1000                                                              \
-    }
-
 static const VtStep switch_standby_steps[] = {
-    SWITCH_LOOK,
+    { .name = "look-for-primary",
+      .waits_for = "QEMU's list of devices",
+      .start = switch_step_look,
+      .timeout_ms = TEAM_SWITCH_QMP_MS + 1000 },
     { .name = "remember",
       .waits_for = "the status file says that the team is kept on standby",
       .start = switch_step_remember,
@@ -467,7 +529,8 @@ static const VtStep switch_standby_steps[] = {
     { .name = "ask-guest",
       .waits_for = "the primary ejected, or the time limit",
       .start = switch_step_ask,
-      .undo = switch_undo_op },
+      .undo = switch_undo_ask,
+      .undo_timeout_ms = TEAM_SWITCH_PLUG_MS },
     { .name = "settle",
       .waits_for = "the host feeds standby",
       .start = switch_step_settle,
@@ -476,7 +539,10 @@ static const VtStep switch_standby_steps[] = {
 };
 
 static const VtStep switch_primary_steps[] = {
-    SWITCH_LOOK,
+    { .name = "look-for-primary",
+      .waits_for = "QEMU's list of devices",
+      .start = switch_step_look,
+      .timeout_ms = TEAM_SWITCH_QMP_MS + 1000 },
     { .name = "take-host-device",
       .waits_for = "the host's function is bound to vfio-pci",
       .start = switch_step_take,
@@ -490,7 +556,7 @@ static const VtStep switch_primary_steps[] = {
     { .name = "plug",
       .waits_for = "QEMU has the device",
       .start = switch_step_plug,
-      .undo = switch_undo_op,
+      .undo = switch_undo_plug,
       .timeout_ms = TEAM_SWITCH_PLUG_MS },
     { .name = "release",
       .waits_for = "the status file says that nothing keeps the team on standby",
@@ -552,7 +618,7 @@ switch_said(const TeamSwitch *run)
     guint bits = vt_team_keep_get(run->domain, run->team);
     const char *why = vt_team_keep_why(run->domain, run->team);
 
-    if (run->given)
+    if (run->bare && run->to == VT_TEAM_SWITCH_PRIMARY)
         return g_strdup_printf(_("team '%s' has been given a VF: it has its primary"), run->team);
     if (run->to == VT_TEAM_SWITCH_STANDBY && !run->there)
         return g_strdup_printf(_("team '%s' is on standby already, and is kept there"), run->team);
@@ -627,26 +693,30 @@ switch_may_begin(TeamSwitch *run, GError **error)
     return TRUE;
 }
 
+/* ---- a team whose host has no VF for it ---- */
+
 static void
 switch_given(gpointer user, const GError *error)
 {
-    ((TeamSwitch *)user)->given = TRUE;
-    switch_end(user, error);
+    TeamSwitch *run = user;
+
+    if (error && (run->before & run->bit))
+        vt_team_keep_add(run->domain, run->team, (VtTeamKeep)run->bit, NULL);
+    switch_end(run, error);
 }
 
-/* To its primary, but the guest came up without one for lack of a VF: is there one by now? */
-static gboolean
-switch_give(TeamSwitch *run)
+static void
+switch_bare(TeamSwitch *run)
 {
-    VtDomain *domain = run->domain;
-    const VtNetDef *persistent = domain->live ? switch_persistent(domain, run->asked, NULL) : NULL;
-
-    if (run->to != VT_TEAM_SWITCH_PRIMARY || !persistent ||
-        !vt_vf_give_is_due(domain, persistent->info.alias))
-        return FALSE;
-    run->team = g_strdup(persistent->info.alias);
-    vt_vf_give_try(domain, run->team, switch_given, run);
-    return TRUE;
+    run->before = vt_team_keep_get(run->domain, run->team);
+    if (run->to == VT_TEAM_SWITCH_STANDBY) {
+        if (run->bit)
+            vt_team_keep_add(run->domain, run->team, (VtTeamKeep)run->bit, run->why);
+        switch_end(run, NULL);
+        return;
+    }
+    vt_team_keep_remove(run->domain, run->team, run->bit | VT_TEAM_KEEP_AWAY);
+    vt_vf_give_try(run->domain, run->team, switch_given, run);
 }
 
 static void
@@ -657,10 +727,12 @@ switch_has_job(gpointer user, const GError *error)
     VtSeqHooks hooks;
 
     run->has_job = error == NULL;
-    if (run->has_job && switch_give(run))
-        return;
     if (error || !switch_may_begin(run, &local)) {
         switch_end(run, error ? error : local);
+        return;
+    }
+    if (run->bare) {
+        switch_bare(run);
         return;
     }
     vt_journal_begin(run->domain, "team-switch");

@@ -22,6 +22,7 @@
 #include "driver/net-port.h"
 #include "driver/reserve.h"
 #include "driver/start-host.h"
+#include "driver/team-keep.h"
 #include "driver/team-state.h"
 #include "driver/vf-take.h"
 #include "qemu/argv.h"
@@ -97,10 +98,24 @@ give_bare(const VtDomainDef *def, const char *team)
     return NULL;
 }
 
+/* As give_bare(), of the teams that are not kept on standby. */
+static const VtNetDef *
+give_due(const VtDomain *domain, const char *team)
+{
+    for (guint i = 0; domain->live && i < domain->live->nets->len; i++) {
+        const VtNetDef *net = g_ptr_array_index(domain->live->nets, i);
+
+        if (net->bare && (!team || g_strcmp0(net->teaming.persistent, team) == 0) &&
+            !vt_team_keep_is(domain, net->teaming.persistent))
+            return net;
+    }
+    return NULL;
+}
+
 gboolean
 vt_vf_give_is_due(const VtDomain *domain, const char *team)
 {
-    return domain->live && give_bare(domain->live, team) != NULL;
+    return give_due(domain, team) != NULL;
 }
 
 /* Put the interface in the place of the one of its alias. FALSE: the domain has none any more. */
@@ -486,7 +501,7 @@ static void
 give_has_job(gpointer user, const GError *error)
 {
     g_autoptr(VtDomain) domain = user;
-    const VtNetDef *bare = error ? NULL : give_bare(domain->live, NULL);
+    const VtNetDef *bare = error ? NULL : give_due(domain, NULL);
     g_autofree char *team = bare ? g_strdup(bare->teaming.persistent) : NULL;
 
     if (error)

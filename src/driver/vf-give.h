@@ -8,7 +8,7 @@
 #include "driver/domain-obj.h"
 #include "util/seq.h"
 
-/** TRUE for an active domain with a transient that has no VF; @team: (nullable) only that of this persistent. */
+/** TRUE for an active domain with a transient that has no VF and whose team is not kept on standby; @team: (nullable) only that of this persistent. */
 gboolean vt_vf_give_is_due(const VtDomain *domain, const char *team);
 
 /**

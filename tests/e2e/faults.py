@@ -5,6 +5,7 @@
 Needs a build with -Dfault-injection=true. The steps are read from the sources' tables, so a new step is covered at once.
 """
 import glob
+import json
 import os
 import re
 import tempfile
@@ -284,6 +285,61 @@ class Migrate(FaultTest):
         self.each_step('kill-before')
 
     def test_a_daemon_is_killed_after_each_step(self):
+        self.each_step('kill-after')
+
+
+class Switch(FaultTest):
+    """To standby and back; whatever fails, the guest is on standby and kept there, or has its primary."""
+    settings = {'team_unplug_timeout_ms': 20000}
+    words = {'team-standby': 'standby', 'team-primary': 'primary'}
+
+    def virtteam(self, *words):
+        program = os.path.join(harness.vt.BUILD, 'src', 'cli', 'virtteam')
+        return harness.vt.run(program, 'team', '--root', self.a.root, self.domain, *words, check=False, timeout=120)
+
+    def place(self):
+        """'standby' or 'primary', once definition, QEMU, host and guest agree about it; else None."""
+        told = self.virtteam('--json')
+        team = json.loads(told.stdout)[0] if told.returncode == 0 else {}
+        has = 'ua-primary' in [d['name'] for d in self.a.qmp(self.domain, 'qom-list', path='/machine/peripheral')]
+        if 'ua-primary' not in self.a.virsh('dumpxml', self.domain).stdout:
+            raise AssertionError('the definition has lost the primary')
+        if (team.get('kept'), team.get('active'), team.get('feed'), has) == ('user', 'standby', 'standby', False):
+            return 'standby'
+        if (team.get('kept'), team.get('active'), team.get('feed'), has) == (None, 'primary', 'primary', True):
+            return 'primary'
+        return None
+
+    def wait_place(self):
+        return wait_for(self.place, 60, lambda: 'the team to be somewhere; it is: %s' % self.virtteam('--json').stdout,
+                        0.3)
+
+    def each_step(self, action):
+        self.boot()
+        struck = 0
+        for name, word in self.words.items():
+            for step in sequences()[name]:
+                with self.subTest(sequence=name, step=step):
+                    if self.wait_place() == word:
+                        self.virtteam('primary' if word == 'standby' else 'standby')
+                        self.assertNotEqual(self.wait_place(), word)
+                    self.ask(name, step, action)
+                    done = self.virtteam(word)
+                    struck += done.returncode != 0
+                    self.revive('kill' in action and done.returncode != 0)
+                    place = self.wait_place()
+                    if action == 'fail' and done.returncode != 0:
+                        self.assertNotEqual(place, word)
+                    self.assert_alive(30)
+        self.assertGreaterEqual(struck, sum(len(sequences()[n]) for n in self.words) - 1)
+
+    def test_each_step_fails(self):
+        self.each_step('fail')
+
+    def test_the_daemon_is_killed_before_each_step(self):
+        self.each_step('kill-before')
+
+    def test_the_daemon_is_killed_after_each_step(self):
         self.each_step('kill-after')
 
 

@@ -39,7 +39,7 @@ class TeamCli(harness.LabTest):
         self.boot(extra=PORTS)
         team = self.wait_team(standby='yes', primary='plugged', active='primary', feed='primary')
         self.assertEqual((team['name'], team['transient']), ('ua-standby', 'ua-primary'))
-        self.assertEqual((team['backend'], team['why'], team['error']), ('bridge', None, None))
+        self.assertEqual((team['backend'], team['error']), ('bridge', None))
         self.assertEqual(team['orchestration'], 'qemu')
         self.assertRegex(team['standby_host'], r'^tap vnet\d+, bridge br0$')
         self.assertRegex(team['primary_host'], r'^tap vnet\d+, bridge br0$')
