@@ -291,6 +291,9 @@ device_live_raise_memlock(VtSeq *seq, gpointer data, GError **error)
 {
     LiveAttach *run = data;
 
+    /* It may have ended while the step before was written to the journal. */
+    if (!vt_domain_qmp(run->domain, error))
+        return VT_STEP_FAILED;
     vt_start_host_raise_memlock(run->next, vt_process_pid(run->domain->process));
     return VT_STEP_DONE;
 }
