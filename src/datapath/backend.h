@@ -56,6 +56,9 @@ typedef struct {
     /** (nullable) Look for signs of life; quick, called from the main loop. FALSE: cannot see any. */
     gboolean (*look)(gpointer backend, VtLifeSigns *signs);
 
+    /** Its look tells 'stirs' for as long as the guest's driver has the device, and not afterwards. */
+    gboolean tells_open;
+
     /** (nullable) A primary was plugged that has this interface on the host; NULL: it is gone. */
     void (*set_primary)(gpointer backend, const char *interface);
 

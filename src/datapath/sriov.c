@@ -578,6 +578,7 @@ static const VtBackendFuncs sriov_funcs = {
     .prepare = sriov_prepare,
     .note = sriov_note,
     .apply = sriov_apply,
+    .tells_open = TRUE,
     .look = sriov_look,
     .free = sriov_free,
 };

@@ -18,6 +18,8 @@
 #define DATAPATH_TEAM_SIGHT_MS                                                                               \
     10 /* an emulated NIC: what the guest is sent between its opening and our look is lost */
 #define DATAPATH_TEAM_UNSURE_SIGHT 10
+#define DATAPATH_TEAM_WATCH_MS     1000
+#define DATAPATH_TEAM_SILENT       2  /* a driver that resets its device is silent for a moment */
 #define DATAPATH_TEAM_UNSURE       50 /* one look of so many when nothing has been seen for a long time */
 
 typedef struct {
@@ -55,6 +57,7 @@ vt_datapath_team_free(gpointer data)
 
     g_clear_handle_id(&team->tick, g_source_remove);
     g_clear_handle_id(&team->look, g_source_remove);
+    g_clear_handle_id(&team->watch, g_source_remove);
     if (team->asking)
         team->asking->team = NULL;
     if (team->backend.funcs)
@@ -239,6 +242,27 @@ datapath_team_blind(VtDatapathTeam *team, const GError *why)
     datapath_team_drive(team);
 }
 
+/* A guest whose driver is unloaded takes the frames of standby, and nothing else tells the host. */
+static void
+datapath_team_watched(VtDatapathTeam *team, gboolean receives)
+{
+    VtHandoverState state = team->handover.state;
+
+    team->silent = receives || state != VT_HANDOVER_PRIMARY ? 0 : team->silent + 1;
+    if (team->silent >= DATAPATH_TEAM_SILENT) {
+        vt_log_info(
+            "domain '%s', team '%s': the guest's driver has let go of the primary '%s': both legs are fed "
+            "until it takes it again",
+            team->domain, team->team, team->transient);
+        team->silent = 0;
+        team->deaf = TRUE;
+        vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_LOST);
+    } else if (team->deaf && receives && state == VT_HANDOVER_LEAVING) {
+        team->deaf = FALSE;
+        vt_datapath_team_tell(team, VT_HANDOVER_UNPLUG_REVOKED);
+    }
+}
+
 static void
 datapath_team_seen(gpointer user, const VtNicSight *sight, const GError *error)
 {
@@ -255,6 +279,7 @@ datapath_team_seen(gpointer user, const VtNicSight *sight, const GError *error)
         return;
     }
     team->bar = sight->bar;
+    datapath_team_watched(team, sight->receives);
     if (sight->receives && vt_handover_wants_signs(&team->handover))
         vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_STIRS);
 }
@@ -326,6 +351,43 @@ datapath_team_tick(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
+static gboolean
+datapath_team_can_watch(const VtDatapathTeam *team)
+{
+    return team->backend.funcs &&
+           (team->model || (team->backend.funcs->tells_open && team->backend.funcs->look));
+}
+
+static gboolean
+datapath_team_watch(gpointer user)
+{
+    VtDatapathTeam *team = user;
+    VtLifeSigns signs;
+
+    if (!datapath_team_can_watch(team)) {
+        team->watch = 0;
+        return G_SOURCE_REMOVE;
+    }
+    if (!team->model) {
+        if (!team->busy && team->backend.funcs->look(team->backend.state, &signs))
+            datapath_team_watched(team, signs.stirs);
+    } else if (team->funcs->monitor && team->funcs->monitor(team->owner)) {
+        datapath_team_ask(team);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+datapath_team_set_watch(VtDatapathTeam *team)
+{
+    if (team->handover.state != VT_HANDOVER_LEAVING)
+        team->deaf = FALSE;
+    if (team->handover.state != VT_HANDOVER_PRIMARY && !team->deaf)
+        g_clear_handle_id(&team->watch, g_source_remove);
+    else if (!team->watch && datapath_team_can_watch(team))
+        team->watch = g_timeout_add(DATAPATH_TEAM_WATCH_MS, datapath_team_watch, team);
+}
+
 static void
 datapath_team_set_timers(VtDatapathTeam *team)
 {
@@ -343,6 +405,7 @@ datapath_team_set_timers(VtDatapathTeam *team)
                                    datapath_team_look, team);
         datapath_team_look_first(team);
     }
+    datapath_team_set_watch(team);
 }
 
 static void
@@ -377,6 +440,8 @@ vt_datapath_team_tell(VtDatapathTeam *team, VtHandoverEvent event)
 {
     VtHandoverOutcome outcome;
 
+    if (event == VT_HANDOVER_UNPLUG_PLANNED)
+        team->deaf = FALSE; /* what comes back is told by whoever plans */
     if (!vt_handover_event(&team->handover, event, g_get_monotonic_time() / 1000, &outcome))
         return;
     if (outcome.from != outcome.to)

@@ -50,9 +50,9 @@ migrate_return_waits(VtMigrateOut *out, const GError *error)
 
     vt_log_id_info(
         VT_MESSAGE_MIGRATION_RETURNED_SUSPENDED, vt_domain_name(out->domain),
-        "domain '%s' is here again after its migration was given up; it is suspended, and gets its "
-        "primary back when it is resumed",
-        vt_domain_name(out->domain));
+        "domain '%s' is here again after its migration was given up; it stands still%s%s, and gets "
+        "its primary back when it is resumed",
+        vt_domain_name(out->domain), error ? ": " : "", error ? error->message : "");
     vt_migrate_out_set_phase(out, VT_MIG_SRC_SUSPENDED);
     g_clear_pointer(&out->engine, vt_mig_src_free);
     vt_journal_sync(out->domain, NULL, NULL);
@@ -83,11 +83,9 @@ migrate_return_ended(gpointer user, const GError *nothing)
             "'virsh domstate --reason'",
             vt_domain_name(out->domain), error->message);
     else
-        vt_log_id_info(
-            VT_MESSAGE_MIGRATION_RETURNED, vt_domain_name(out->domain),
-            "domain '%s' is here again after its migration was given up; it stands still%s%s, and gets "
-            "its primary back when it is resumed",
-            vt_domain_name(out->domain), error ? ": " : "", error ? error->message : "");
+        vt_log_id_info(VT_MESSAGE_MIGRATION_RETURNED, vt_domain_name(out->domain),
+                       "domain '%s' runs here again after its migration was given up",
+                       vt_domain_name(out->domain));
     out->recovered = NULL;
     vt_migrate_out_set_phase(out, VT_MIG_SRC_NONE);
     if (error) {
