@@ -6,7 +6,10 @@
 
 #include <string.h>
 #include "conf/teaming.h"
+#include "driver/domain-list.h"
 #include "driver/lifecycle.h"
+#include "driver/recover.h"
+#include "driver/store.h"
 #include "driver/team-manage.h"
 #include "driver/team-state.h"
 #include "driver/team-wait.h"
@@ -200,6 +203,32 @@ test_late_eject(void)
     }
 }
 
+/* The daemon dies before it has plugged what QEMU has lost: the next one does. */
+static void
+test_lost_over_a_restart(void)
+{
+    WatchTest test;
+
+    watchtest_open(&test, TEAM("orchestration='qemu'"), FAILOVER, "[{\"name\":\"ua-primary\"}]");
+    fake_guest_event(test.domain, NEGOTIATED);
+    fake_settle();
+    fake_guest_event(test.domain, PHASE("setup"));
+    fake_guest_event(test.domain, ASKED);
+    fake_guest_event(test.domain, PHASE("cancelled"));
+    fake_settle();
+    fake_guest_answer("qom-list", "[]");
+    fake_guest_event(test.domain, GONE);
+    fake_settle();
+    fake_host_crash(&test.host);
+    g_free(fake_guest_commands());
+    vt_store_load(test.host.driver);
+    vt_recover_run(test.host.driver);
+    g_assert_true(watchtest_plugs(100));
+    test.domain = vt_driver_lookup_name(test.host.driver, "web", NULL);
+    g_assert_cmpuint(vt_domain_def(test.domain)->nets->len, ==, 2);
+    watchtest_close(&test);
+}
+
 static guint waits_told;
 
 static GLogWriterOutput
@@ -239,6 +268,7 @@ main(int argc, char **argv)
                     test_a_driver_that_is_only_the_firmwares);
     g_test_add_func("/driver/team-watch/qemu-cannot-plug", test_qemu_cannot_plug);
     g_test_add_func("/driver/team-watch/late-eject", test_late_eject);
+    g_test_add_func("/driver/team-watch/lost-over-a-restart", test_lost_over_a_restart);
     g_test_add_func("/driver/team-watch/wait-is-told", test_wait_is_told);
     return g_test_run();
 }

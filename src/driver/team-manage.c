@@ -276,8 +276,12 @@ manage_tick(gpointer user)
     TeamManage *manage = user;
 
     manage->timer = 0;
-    if (manage->run == manage->domain->id && manage->domain->live && !manage->set->seq && !manage->away)
+    if (manage->run != manage->domain->id || !manage->domain->live || manage->set->seq || manage->away)
+        return G_SOURCE_REMOVE;
+    if (manage->domain->state == VT_DOMAIN_RUNNING)
         manage_start_replug(manage);
+    else
+        manage->paused = TRUE;
     return G_SOURCE_REMOVE;
 }
 
@@ -497,7 +501,8 @@ vt_team_manage_rescue(VtDomain *domain, const char *alias)
     TeamManage *manage;
     VtTeamLeg *leg;
 
-    if (!team || vt_team_manage_is(team) || domain->qemu_gone || domain->stopping)
+    if (!team || vt_team_manage_is(team) || domain->qemu_gone || domain->stopping ||
+        vt_team_keep_is(domain, team->persistent->info.alias))
         return FALSE;
     manage = manage_get(domain);
     leg = manage_read_leg(manage, domain->live, team);

@@ -169,8 +169,10 @@ watch_judge(TeamWatch *watch, const VtQemuTeam *team)
 {
     WatchTeam *known = watch_team(watch, team->persistent);
     gint64 now_us = g_get_monotonic_time();
+    /* No job is under way and nobody keeps it away: QEMU has lost it, and a former daemon did not see to that. */
+    gboolean lost = team->primary == VT_QEMU_PRIMARY_UNPLUGGED && team->standby == VT_QEMU_STANDBY_YES;
 
-    if (!team->transient || !team->by_qemu || team->primary != VT_QEMU_PRIMARY_HIDDEN ||
+    if (!team->transient || !team->by_qemu || (team->primary != VT_QEMU_PRIMARY_HIDDEN && !lost) ||
         vt_team_keep_is(watch->domain, team->persistent)) {
         known->runs_us = known->no_us = 0;
         known->missing = 0;
