@@ -13,16 +13,18 @@
 #include "driver/save-file.h"
 #include "driver/stop.h"
 #include "driver/store.h"
+#include "driver/team-manage.h"
 #include "lib/fake-guest.h"
 
 #define UUID_A "11111111-2222-3333-4444-000000000001"
-#define TEAM                                                                                                 \
-    "<metadata><v:teaming xmlns:v='urn:virtteam:domain:1'><v:team persistent='ua-standby' emulated='yes'/>"  \
-    "</v:teaming></metadata><devices><interface type='bridge'><mac address='52:54:00:00:00:01'/>"            \
-    "<source bridge='lo'/><model type='virtio'/><teaming type='persistent'/><alias name='ua-standby'/>"      \
-    "</interface><interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='lo'/>"           \
-    "<model type='vmxnet3'/><teaming type='transient' persistent='ua-standby'/><alias name='ua-primary'/>"   \
+#define TEAM_BY(policy, nic)                                                                                      \
+    "<metadata><v:teaming xmlns:v='urn:virtteam:domain:1'><v:team persistent='ua-standby' emulated='yes' " policy \
+    "/></v:teaming></metadata><devices><interface " nic "<mac address='52:54:00:00:00:01'/>"                      \
+    "<model type='virtio'/><teaming type='persistent'/><alias name='ua-standby'/>"                                \
+    "</interface><interface " nic "<mac address='52:54:00:00:00:01'/>"                                            \
+    "<model type='vmxnet3'/><teaming type='transient' persistent='ua-standby'/><alias name='ua-primary'/>"        \
     "</interface></devices>"
+#define TEAM TEAM_BY("", "type='bridge'><source bridge='lo'/>")
 
 static const char *fault_sequence, *fault_step;
 
@@ -482,6 +484,74 @@ test_paused_team_is_refused(void)
     savetest_close(&test);
 }
 
+/* A save of a guest whose primary the driver takes out; the guest lets go when it is asked. */
+static GError *
+savetest_save_managed(SaveTest *test)
+{
+    const VtSaveParams params = { .driver = test->host.driver, .domain = test->domain, .path = test->path };
+    FakeDone told = { 0 };
+
+    g_free(fake_guest_commands());
+    vt_save_run(&params, fake_done, &told);
+    for (guint i = 0; i < 100 && !told.done; i++) {
+        g_autofree char *commands = NULL;
+
+        fake_settle();
+        commands = fake_guest_commands();
+        if (strstr(commands, "device_del"))
+            fake_guest_event(test->domain,
+                             "{\"event\":\"DEVICE_DELETED\",\"data\":{\"device\":\"ua-primary\","
+                             "\"path\":\"/machine/peripheral/ua-primary\"},"
+                             "\"timestamp\":{\"seconds\":1,\"microseconds\":2}}");
+    }
+    g_assert_true(told.done);
+    fake_settle();
+    return told.error;
+}
+
+static void
+test_team_of_the_driver(void)
+{
+    const VtSeqTable *table = vt_save_table();
+    g_autofree char *xml =
+        fake_guest_xml("web", UUID_A, TEAM_BY("orchestration='management'", "type='user'>"));
+    g_autofree char *commands = NULL;
+    SaveTest test;
+
+    savetest_open(&test);
+    vt_domain_def_free(test.domain->live);
+    test.domain->live = vt_domain_xml_parse(xml, NULL);
+    g_assert_nonnull(test.domain->live);
+    vt_seq_set_fault_hook(savetest_fault);
+    fault_sequence = "save";
+    for (gsize i = 0; i < table->n_steps; i++) {
+        g_autoptr(GError) error = NULL;
+
+        fault_step = table->steps[i].name;
+        if (g_str_equal(fault_step, "end-guest"))
+            break; /* as for any other guest */
+        error = savetest_save_managed(&test);
+        g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+        g_assert_cmpint(vt_domain_state(test.domain, NULL), ==, VT_DOMAIN_RUNNING);
+        for (guint t = 0; t < 60 && vt_team_manage_is_away(test.domain, "ua-primary"); t++)
+            fake_settle();
+        g_assert_false(vt_team_manage_is_away(test.domain, "ua-primary"));
+        g_assert_false(g_file_test(test.path, G_FILE_TEST_EXISTS));
+    }
+    fault_step = NULL;
+    vt_seq_set_fault_hook(NULL);
+    g_assert_no_error(savetest_save_managed(&test));
+    g_assert_false(vt_domain_is_active(test.domain));
+    fake_guest_answer("qom-list", "[]");
+    g_free(fake_guest_commands());
+    g_assert_no_error(savetest_restore(&test, 0));
+    commands = fake_guest_commands();
+    g_assert_nonnull(strstr(commands, "cont"));
+    g_assert_nonnull(strstr(strstr(commands, "cont"), "device_add"));
+    fake_guest_answer(NULL, NULL);
+    savetest_close(&test);
+}
+
 static void
 test_image_is_changed(void)
 {
@@ -514,6 +584,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/driver/save/team-of-the-driver", test_team_of_the_driver);
     g_test_add_func("/driver/save/a-guest-comes-back", test_save_and_restore);
     g_test_add_func("/driver/save/runs-as-the-image-or-the-flags-say",
                     test_what_the_image_says_and_what_flags_say);
