@@ -154,6 +154,60 @@ test_environment(void)
     g_assert_cmpstr(o.out, ==, "b-\n/\n");
 }
 
+/* ---- from threads ---- */
+
+static gpointer
+wait_in_thread(gpointer script)
+{
+    const char *argv[] = { "sh", "-c", script, NULL };
+    const VtCommandSpec spec = { .argv = argv, .timeout_ms = strstr(script, "sleep") ? 300 : 30000 };
+    g_auto(VtCommandEnd) end = { 0 };
+    GError *error = NULL;
+
+    if (!vt_command_wait(&spec, &end, &error))
+        return error;
+    g_assert_cmpstr(end.out, ==, "out\n");
+    g_assert_cmpstr(end.err, ==, "err\n");
+    return GINT_TO_POINTER(end.exit_status);
+}
+
+static gboolean
+not_in_a_thread(gpointer where)
+{
+    g_assert_true(g_thread_self() == where);
+    return G_SOURCE_CONTINUE;
+}
+
+/* Several at once, none of which runs what belongs to the main loop, nor needs it. */
+static void
+test_wait(void)
+{
+    guint mine = g_idle_add(not_in_a_thread, g_thread_self());
+    GThread *threads[4], *slow;
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+        threads[i] = g_thread_new("wait", wait_in_thread, (gpointer) "echo out; echo err >&2; exit 7");
+    slow = g_thread_new("wait", wait_in_thread, (gpointer) "sleep 100");
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+        g_assert_cmpint(GPOINTER_TO_INT(g_thread_join(threads[i])), ==, 7);
+    error = g_thread_join(slow);
+    g_assert_error(error, VT_ERROR, VT_ERROR_TIMEOUT);
+    g_source_remove(mine);
+}
+
+static void
+test_wait_not_started(void)
+{
+    const char *argv[] = { "/nonexistent/program", NULL };
+    const VtCommandSpec spec = { .argv = argv, .timeout_ms = 1000 };
+    g_auto(VtCommandEnd) end = { 0 };
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(vt_command_wait(&spec, &end, &error));
+    g_assert_error(error, VT_ERROR, VT_ERROR_SYSTEM);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -165,5 +219,7 @@ main(int argc, char **argv)
     g_test_add_func("/util/command/a-missing-program-is-reported-later", test_not_started);
     g_test_add_func("/util/command/cancel-tells-nobody", test_cancel);
     g_test_add_func("/util/command/environment-and-directory", test_environment);
+    g_test_add_func("/util/command/threads-wait-without-the-main-loop", test_wait);
+    g_test_add_func("/util/command/a-missing-program-is-told-a-thread", test_wait_not_started);
     return g_test_run();
 }

@@ -27,6 +27,7 @@
 #define HOST_PORT_KEY       "host-ports"
 #define HOST_PORT_SUFFIX    ".ports"
 #define HOST_PORT_MAX_BYTES (1024 * 1024)
+#define HOST_PORT_QMP_MS    30000
 #define HOST_PORT_MAX       10000 /* macvtap9999 */
 
 static const char *const host_port_kinds[] = {
@@ -507,12 +508,40 @@ vt_host_port_set_up(VtDomain *domain, gboolean up)
 }
 
 static void
+host_port_announced(gpointer user, JsonNode *result, const GError *error)
+{
+    if (error)
+        vt_log_debug("announce-self: %s", error->message);
+}
+
+/*
+ * Switches are to learn where the guest is. QEMU tells them when a migration has brought it, but that is before the
+ * macvtap is up. Source: QAPI announce-self; times are its defaults.
+ */
+static void
+host_port_announce(VtDomain *domain)
+{
+    HostPorts *ports = host_ports_of(domain);
+    VtQmpClient *qmp = vt_domain_qmp(domain, NULL);
+    gboolean macvtap = FALSE;
+
+    for (guint i = 0; ports && i < ports->list->len; i++)
+        macvtap |= g_array_index(ports->list, HostPort, i).kind == VT_HOST_PORT_MACVTAP;
+    if (macvtap && qmp)
+        vt_qmp_client_callv(qmp, "announce-self", HOST_PORT_QMP_MS, host_port_announced, NULL, "initial", "i",
+                            (gint64)50, "max", "i", (gint64)550, "rounds", "i", (gint64)5, "step", "i",
+                            (gint64)100, NULL);
+}
+
+static void
 host_port_event(VtDomain *domain, const VtQmpEvent *event, gpointer user)
 {
-    if (g_str_equal(event->name, "RESUME"))
+    if (g_str_equal(event->name, "RESUME")) {
         vt_host_port_set_up(domain, TRUE);
-    else if (g_str_equal(event->name, "STOP"))
+        host_port_announce(domain);
+    } else if (g_str_equal(event->name, "STOP")) {
         vt_host_port_set_up(domain, FALSE);
+    }
 }
 
 /* ---- after a restart ---- */

@@ -139,6 +139,17 @@ class OpenVSwitch(harness.LabTest):
         self.assertGreater(result['received'], result['sent'] // 2)
         self.assert_alive()
 
+    def test_a_team_that_the_driver_unplugs_migrates(self):
+        serial = self.boot_on_ovs(policy="orchestration='management'")
+        self.assert_primary(serial)
+        wait_for(lambda: self.pinned_to_primary(self.a), 20, 'the primary to be fed')
+        mark = serial.end()
+        self.migrate(self.a, self.b)
+        self.assert_primary(serial, mark)
+        self.assertEqual(self.settled(), self.b)
+        wait_for(lambda: self.pinned_to_primary(self.b), 20, 'the primary to be fed')
+        self.assert_alive()
+
     def test_the_team_says_which_back_end_and_why(self):
         serial = self.boot_on_ovs()
         self.assert_primary(serial)
