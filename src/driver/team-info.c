@@ -8,6 +8,7 @@
 #include "driver/team-keep.h"
 #include "driver/team-state.h"
 #include "driver/team-guard.h"
+#include "driver/vf-give.h"
 #include "util/link.h"
 #include "util/pci.h"
 #include "util/vf.h"
@@ -213,7 +214,7 @@ info_of_team(const VtDomain *domain, GPtrArray *teams, const VtNetDef *net)
     info->state = vt_handover_state_name(host.state);
     info->feed = vt_feed_name(host.feed);
     info->backend = g_strdup(host.backend);
-    info->why = g_strdup(host.why);
+    info->why = g_strdup(vt_vf_give_is_due(domain, info->name) ? "this host has had no VF for it" : host.why);
     info->error = g_strdup(host.error);
     info->standby_host = info_host_net(net);
     info_set_kept(info, domain);

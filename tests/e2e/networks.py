@@ -247,6 +247,8 @@ class Trouble(NetworkTest):
         self.assertIn('1eb89d350a4841a5bf9cf4ad2a54636a', self.a.daemon_log())
         self.assertNotIn('ua-primary', str(self.a.qmp(self.domain, 'qom-list', path='/machine/peripheral')))
         self.assertIn("<source network='pool'/>", self.interfaces(self.a)[1])
+        said = vt.run(os.path.join(vt.BUILD, 'src/cli/virtteam'), 'team', '--root', self.a.root, self.domain).stdout
+        self.assertIn('this host has had no VF for it', said)
         self.serial().wait(r'VT: ready', 90)
         self.lab.wait_ping()
         # It is still known after a restart, and the guest can migrate to a host that has none either.
@@ -268,11 +270,32 @@ class Trouble(NetworkTest):
                     self.ask('')
                     wait_for(lambda: self.a.daemon.poll() is not None, 10, 'the daemon to be killed')
                     self.a.start_daemon()
-                    wait_for(lambda: self.a.state(self.domain) in ('shut off', 'running'), 30, 'the guest to be settled')
+                    wait_for(lambda: self.a.state(self.domain) in ('shut off', 'running'), 30,
+                             'the guest to be settled')
                     if self.a.state(self.domain) == 'running':
                         self.assertEqual(len(self.net_a.ports('lan')), 1)
                         self.a.virsh('destroy', self.domain)
                     wait_for(lambda: not self.net_a.ports('lan'), 20, 'the port to go', 0.2)
+
+    @unittest.skipUnless(has_faults(), 'this build has no fault injection (-Dfault-injection=true)')
+    def test_a_destination_killed_at_any_step_leaves_no_port(self):
+        self.a.define(on_network(guest_xml(self.lab, team=None), 'lan'))
+        self.a.virsh('start', self.domain)
+        self.serial().wait(r'VT: ready', 90)
+        port = self.net_a.ports('lan')
+        for step in ('take-ports', 'spawn', 'tell'):
+            with self.subTest(step=step):
+                self.ask('start/%s:kill-after' % step)
+                self.assertNotEqual(self.migrate(self.a, self.b, check=False).returncode, 0)
+                self.ask('')
+                wait_for(lambda: self.b.daemon.poll() is not None, 10, 'the daemon to be killed')
+                self.b.start_daemon()
+                wait_for(lambda: not self.net_b.ports('lan'), 20, 'the port to go', 0.2)
+                wait_for(lambda: not self.b.qemu_pids(), 20, 'the QEMU to go')
+                self.a.wait_state(self.domain, 'running')
+                self.assertEqual(self.net_a.ports('lan'), port)
+        self.migrate(self.a, self.b)
+        self.assert_alive()
 
 
 if __name__ == '__main__':

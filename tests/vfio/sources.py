@@ -34,7 +34,8 @@ def source_xml(serial, bdf, source=None):
     if source:
         head = head.replace("<interface type='bridge'>", "<interface type='network'>").replace(
             "<source bridge='br0'/>", "<source network='lan'/>")
-        return head + "<interface type='network'>" + tail.replace(found.group(), "\n      <source network='%s'/>" % source)
+        tail = tail.replace(found.group(), "\n      <source network='%s'/>" % source)
+        return head + "<interface type='network'>" + tail
     head = head.replace("orchestration='qemu'", "orchestration='qemu'" + POLICY)
     return head + "<interface type='hostdev' managed='yes'>" + tail.replace(found.group(), '')
 
