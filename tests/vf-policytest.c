@@ -91,12 +91,14 @@ static const struct {
       .words = "no VF is free of 2 for pf='near'; 2 are not bound to vfio-pci" },
     { .name = "all-obstacles-are-told",
       .host = { NEAR(0, .obstacle = VT_VF_RESERVED), NEAR(1, .obstacle = VT_VF_OF_HOST),
-                NEAR(2, .obstacle = VT_VF_IN_USE), FAR(0, .obstacle = VT_VF_NO_IOMMU) },
-      .n = 4,
+                NEAR(2, .obstacle = VT_VF_IN_USE), FAR(0, .obstacle = VT_VF_NO_IOMMU),
+                FAR(1, .obstacle = VT_VF_GROUP) },
+      .n = 5,
       .wish = { .pci_ids = "8086:10ca", .managed = TRUE },
       .order = "",
-      .words = "no VF is free of 4 for pci-ids='8086:10ca'; 1 belong to other guests; 1 are used by the host "
-               "itself; 1 are used through VFIO by another program; 1 are in no IOMMU group" },
+      .words =
+          "no VF is free of 5 for pci-ids='8086:10ca'; 1 belong to other guests; 1 are used by the host "
+          "itself; 1 are used through VFIO by another program; 1 are in no IOMMU group (is the IOMMU on?); 1 share their IOMMU group" },
     { .name = "no-such-pf",
       .host = { NEAR(0) },
       .n = 1,

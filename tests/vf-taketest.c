@@ -303,6 +303,18 @@ test_the_xml_says_what_was_taken_to_its_host_alone(Fixture *fixture, gconstpoint
     vf_taketest_assert_all_back(fixture);
 }
 
+static void
+test_a_vf_that_shares_its_group_is_passed_over(Fixture *fixture, gconstpointer user)
+{
+    VtDomain *domain = vf_taketest_define(fixture, 1, VF_TAKETEST_ANY, "");
+
+    vf_taketest_write("", "%s/kernel/iommu_groups/10/devices/0000:01:10.2", fixture->sysfs);
+    g_assert_no_error(vf_taketest_start(fixture, domain));
+    vf_taketest_expect(fixture, domain, "0000:01:10.2");
+    vf_taketest_stop(fixture, domain);
+    vf_taketest_assert_all_back(fixture);
+}
+
 #define VF_TAKETEST_HINT "<source><address type='pci' bus='0x81' slot='0x10' function='0'/></source>"
 
 static void
@@ -647,6 +659,8 @@ main(int argc, char **argv)
     VF_TAKETEST_ADD("near-vfs-first-and-each-guest-its-own", test_near_vfs_first_and_each_guest_its_own);
     VF_TAKETEST_ADD("the-xml-says-what-was-taken-to-its-host-alone",
                     test_the_xml_says_what_was_taken_to_its_host_alone);
+    VF_TAKETEST_ADD("a-vf-that-shares-its-group-is-passed-over",
+                    test_a_vf_that_shares_its_group_is_passed_over);
     VF_TAKETEST_ADD("an-address-beside-a-policy-is-a-hint", test_an_address_beside_a_policy_is_a_hint);
     VF_TAKETEST_ADD("a-hint-does-not-travel", test_a_hint_does_not_travel);
     VF_TAKETEST_ADD("a-start-that-fails-gives-everything-back",

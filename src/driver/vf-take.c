@@ -179,6 +179,8 @@ vf_take_look_at(const VfTakeLook *look, const VtPciBdf *pf_bdf, const VtPciInfo 
         candidate.obstacle = VT_VF_OF_HOST;
     else if (vf_take_group_is_open(look, &info))
         candidate.obstacle = VT_VF_IN_USE;
+    else if (!vt_pci_check_group(look->host, &candidate.bdf, NULL))
+        candidate.obstacle = VT_VF_GROUP;
     g_array_append_val(found, candidate);
 }
 

@@ -16,6 +16,7 @@ from harness import guest_xml, wait_for
 
 LAN = "<network><name>lan</name><forward mode='bridge'/><bridge name='br0'/></network>"
 OWN = "<network><name>own</name><bridge name='virbr7' stp='off'/></network>"
+TAP = "<network><name>tap</name><forward mode='bridge'><interface dev='mgmt0'/></forward></network>"
 POOL = "<network><name>pool</name><forward mode='hostdev' managed='yes'><pf dev='up0'/></forward></network>"
 
 
@@ -80,7 +81,7 @@ class NetworkTest(harness.LabTest):
             net = NetworkDaemon(host)
             cls.nets.append(net)
             net.start_daemon()
-            for xml in (LAN, OWN, POOL):
+            for xml in (LAN, OWN, TAP, POOL):
                 net.make_network(xml)
             host.settings.update(network_uri=net.network_uri, network_timeout_ms=3000)
             host.restart_daemon()
@@ -102,7 +103,7 @@ class NetworkTest(harness.LabTest):
     def tearDown(self):
         super().tearDown()
         for net, host in zip(self.nets, self.lab.hosts):
-            for network in ('lan', 'own', 'pool'):
+            for network in ('lan', 'own', 'tap', 'pool'):
                 wait_for(lambda n=net, w=network: not n.ports(w), 20,
                          lambda n=net, w=network: 'ports of %s to go: %s' % (w, n.ports(w)), 0.2)
             notes = os.path.join(host.root, 'var/lib/virtteam/qemu/network-ports')
@@ -153,6 +154,16 @@ class Bridges(NetworkTest):
         self.assertIn("<interface type='network'>", live)
         self.assertRegex(live, r"<source network='own' portid='[-0-9a-f]{36}' bridge='virbr7'/>")
         self.assertRegex(self.a.ip('-o', 'link', 'show', 'master', 'virbr7'), r'vnet\d+')
+
+    def test_a_network_of_macvtaps(self):
+        self.a.define(on_network(guest_xml(self.lab, team=None), 'tap'))
+        self.a.virsh('start', self.domain)
+        live = self.interfaces(self.a)[0]
+        self.assertIn("<interface type='direct'>", live)
+        self.assertRegex(live, r"<source network='tap' portid='[-0-9a-f]{36}' dev='mgmt0' mode='bridge'/>")
+        self.assertRegex(self.a.ip('-o', 'link', 'show', 'type', 'macvtap'), r'@mgmt0')
+        self.a.restart_daemon()
+        self.assertIn("<interface type='direct'>", self.interfaces(self.a)[0])
 
     def test_a_team_migrates_to_the_network_of_the_other_host(self):
         self.a.define(on_network(guest_xml(self.lab), 'lan'))
