@@ -203,6 +203,35 @@ test_late_eject(void)
     }
 }
 
+/* Its primary is plugged, and then another system boots, which has no use for STANDBY: QEMU would not wait for it. */
+static void
+test_another_system_boots(void)
+{
+    static const struct {
+        const char *policy, *virtio;
+        VtOrchestration becomes;
+    } rows[] = {
+        { TEAM("orchestration='auto'"), PLAIN, VT_ORCHESTRATION_MANAGEMENT },
+        { TEAM("orchestration='auto'"), NO_DRIVER, VT_ORCHESTRATION_MANAGEMENT },
+        { TEAM("orchestration='auto'"), FAILOVER, VT_ORCHESTRATION_AUTO },
+        { TEAM("orchestration='qemu'"), PLAIN, VT_ORCHESTRATION_QEMU },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        WatchTest test;
+
+        watchtest_open(&test, rows[i].policy, FAILOVER, "[{\"name\":\"ua-primary\"}]");
+        fake_guest_event(test.domain, NEGOTIATED);
+        for (guint t = 0; t < 5; t++)
+            fake_settle();
+        fake_guest_answer("x-query-virtio-status", rows[i].virtio);
+        fake_guest_event(test.domain, EVENT("RESET", "{\"guest\":true,\"reason\":\"guest-reset\"}"));
+        g_assert_false(watchtest_plugs(20)); /* it is there */
+        g_assert_cmpint(watchtest_orchestration(&test), ==, rows[i].becomes);
+        watchtest_close(&test);
+    }
+}
+
 /* The daemon dies before it has plugged what QEMU has lost: the next one does. */
 static void
 test_lost_over_a_restart(void)
@@ -268,6 +297,7 @@ main(int argc, char **argv)
                     test_a_driver_that_is_only_the_firmwares);
     g_test_add_func("/driver/team-watch/qemu-cannot-plug", test_qemu_cannot_plug);
     g_test_add_func("/driver/team-watch/late-eject", test_late_eject);
+    g_test_add_func("/driver/team-watch/another-system-boots", test_another_system_boots);
     g_test_add_func("/driver/team-watch/lost-over-a-restart", test_lost_over_a_restart);
     g_test_add_func("/driver/team-watch/wait-is-told", test_wait_is_told);
     return g_test_run();

@@ -29,6 +29,7 @@ typedef struct {
     gint64 runs_us; /* since when the guest runs with its primary hidden; 0: it does not */
     gint64 no_us;   /* since when its driver is seen up without STANDBY; 0: it is not */
     gboolean told;  /* that it does not negotiate */
+    gboolean reset; /* with its primary plugged; what it negotiates now is not known yet */
     guint missing;  /* looks that did not find what QEMU was to plug */
 } WatchTeam;
 
@@ -123,8 +124,8 @@ watch_take_over(TeamWatch *watch, const VtQemuTeam *team, const char *why)
     }
     vt_log_id_info(
         VT_MESSAGE_TEAM_TAKEN_OVER, domain->name,
-        "domain '%s', team '%s': %s, so QEMU would keep '%s' away from it; the driver plugs it, and "
-        "unplugs it for migrations, from now on (orchestration 'management')",
+        "domain '%s', team '%s': %s; from now on the driver plugs '%s', and unplugs it for migrations "
+        "(orchestration 'management')",
         domain->name, persistent, why, team->transient);
     vt_team_state_update(domain);
     vt_domain_status_changed(domain);
@@ -163,6 +164,37 @@ watch_is_missing(TeamWatch *watch, WatchTeam *known, const VtQemuTeam *team)
                       watch->domain->name, team->persistent, team->transient);
 }
 
+/* Another system may have booted. QEMU waits for an eject only where STANDBY is negotiated. TRUE: look again. */
+static gboolean
+watch_judge_reset(TeamWatch *watch, WatchTeam *known, const VtQemuTeam *team)
+{
+    gint64 now_us = g_get_monotonic_time();
+    gboolean no = FALSE, none = FALSE;
+
+    known->runs_us = known->runs_us ? known->runs_us : now_us;
+    if (team->standby != VT_QEMU_STANDBY_NO)
+        known->no_us = 0;
+    else if (!known->no_us)
+        known->no_us = now_us;
+    no = known->no_us && now_us - known->no_us >= (gint64)vt_team_watch_times.no_ms * 1000;
+    none = now_us - known->runs_us >= (gint64)vt_team_watch_times.none_ms * 1000;
+    known->reset = team->standby != VT_QEMU_STANDBY_YES && !no && !none;
+    if (known->reset || team->standby == VT_QEMU_STANDBY_YES)
+        return known->reset;
+    known->runs_us = known->no_us = 0;
+    if (watch_is_auto(watch, team->persistent))
+        watch_take_over(watch, team,
+                        _("since its reset the guest has not negotiated STANDBY, so QEMU would not wait "
+                          "until it has let go of its primary"));
+    else
+        vt_log_id_warning(
+            VT_MESSAGE_EJECT_NOT_WAITED_FOR, watch->domain->name,
+            "domain '%s', team '%s': since its reset the guest has not negotiated STANDBY, so QEMU "
+            "migrates without waiting until it has let go of '%s': detach that before a migration",
+            watch->domain->name, team->persistent, team->transient);
+    return FALSE;
+}
+
 /* TRUE: it has to be looked at again. */
 static gboolean
 watch_judge(TeamWatch *watch, const VtQemuTeam *team)
@@ -172,6 +204,8 @@ watch_judge(TeamWatch *watch, const VtQemuTeam *team)
     /* No job is under way and nobody keeps it away: QEMU has lost it, and a former daemon did not see to that. */
     gboolean lost = team->primary == VT_QEMU_PRIMARY_UNPLUGGED && team->standby == VT_QEMU_STANDBY_YES;
 
+    if (team->transient && team->by_qemu && team->primary == VT_QEMU_PRIMARY_PLUGGED && known->reset)
+        return watch_judge_reset(watch, known, team);
     if (!team->transient || !team->by_qemu || (team->primary != VT_QEMU_PRIMARY_HIDDEN && !lost) ||
         vt_team_keep_is(watch->domain, team->persistent)) {
         known->runs_us = known->no_us = 0;
@@ -231,12 +265,13 @@ watch_looked(gpointer user, const GError *error)
 
 /* Whether there is a team that a look could tell something about. */
 static gboolean
-watch_is_open_question(const TeamWatch *watch)
+watch_is_open_question(TeamWatch *watch)
 {
     for (guint i = 0; i < watch_count(watch); i++) {
         const VtQemuTeam *team = watch_get(watch, i);
 
-        if (team->by_qemu && team->primary != VT_QEMU_PRIMARY_PLUGGED)
+        if (team->by_qemu &&
+            (team->primary != VT_QEMU_PRIMARY_PLUGGED || watch_team(watch, team->persistent)->reset))
             return TRUE;
     }
     return FALSE;
@@ -322,6 +357,14 @@ watch_migration(TeamWatch *watch, const char *status)
         }
 }
 
+/* A team is known from the first look on, so from before its primary is plugged. */
+static void
+watch_was_reset(WatchTeam *team)
+{
+    team->runs_us = team->no_us = 0;
+    team->reset = TRUE;
+}
+
 static void
 watch_event(VtDomain *domain, const VtQmpEvent *event, gpointer user)
 {
@@ -337,7 +380,7 @@ watch_event(VtDomain *domain, const VtQmpEvent *event, gpointer user)
         vt_team_manage_qemu_asks(domain, info.device, TRUE);
     else if (kind == VT_QMP_EVENT_RESET)
         for (guint i = 0; i < watch->teams->len; i++)
-            ((WatchTeam *)g_ptr_array_index(watch->teams, i))->runs_us = 0;
+            watch_was_reset(g_ptr_array_index(watch->teams, i));
     if (watch_is_open_question(watch))
         watch_start(watch);
 }

@@ -164,7 +164,13 @@ class Devices(harness.LabTest):
         self.assertEqual(set(self.devices('interface')), {'ua-standby', 'ua-primary'})
 
     def test_daemon_dies_while_a_device_leaves(self):
-        self.boot_with_ports()
+        self.daemon_dies_meanwhile("orchestration='qemu'")
+
+    def test_daemon_dies_while_a_device_of_its_own_leaves(self):
+        self.daemon_dies_meanwhile("orchestration='management'")
+
+    def daemon_dies_meanwhile(self, policy):
+        self.boot_with_ports(policy=policy)
         primary = self.leg('ua-primary', '--inactive')
         self.a.virsh('suspend', self.domain)
         self.call('detach-device', primary, '--live')
