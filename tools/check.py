@@ -13,7 +13,8 @@ sys.path.insert(0, os.path.join(TOP, 'tools'))
 import lab  # noqa: E402
 import stock  # noqa: E402
 
-SIDE_BY_SIDE = 3  # end-to-end files at a time
+SIDE_BY_SIDE = 4  # files of tests with guests at a time: each has its own hosts, and waits more than it works
+GUESTS = ('vfio', 'e2e')  # suites of such files
 
 
 def say(text):
@@ -83,23 +84,37 @@ def run_test(test, folder, env):
         return (error.stdout or b'').decode(errors='replace'), 124
 
 
-def run_suite(folder, count, label, suite, env=None, only=None):
-    """Run one meson suite; what failed is printed whole. Files of the suite e2e run side by side: each has its own
-    hosts in its own namespaces, and waits more than it works."""
+def jobs_of(folder, label, suite, env=None, only=None):
+    """The tests of one meson suite, each with how it is to be run."""
     listed = subprocess.run(['meson', 'introspect', '--tests', folder], stdout=subprocess.PIPE, text=True, check=True)
     tests = [t for t in json.loads(listed.stdout) if any(s.split(':')[-1] == suite for s in t['suite'])]
-    tests = [t for t in tests if only is None or t['name'] in only]
+    return [(label, t, folder, env) for t in tests if only is None or t['name'] in only]
+
+
+def run_jobs(jobs, count, title, width=1):
+    """Run tests, so many at a time; what failed is printed whole."""
     started = time.monotonic()
     before = count.passed + count.failed
-    with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE if suite == 'e2e' else 1) as pool:
-        for test, result in [(t, pool.submit(run_test, t, folder, env)) for t in tests]:
-            text, status = result.result()
+
+    def timed(test, folder, env):
+        begun = time.monotonic()
+        return (*run_test(test, folder, env), time.monotonic() - begun)
+
+    with concurrent.futures.ThreadPoolExecutor(width) as pool:
+        running = [(label, test, pool.submit(timed, test, folder, env)) for label, test, folder, env in jobs]
+        for label, test, result in running:
+            text, status, seconds = result.result()
             failed = count.failed
             count.take_tap('%s %s' % (label, test['name']), text if test['protocol'] == 'tap' else '', status)
+            if width > 1:
+                print('%s %s: %.0f s' % (label, test['name'], seconds), flush=True)
             if count.failed > failed:
                 print(text[-12000:])
-    print('%s %s: %d cases, %.0f s' % (label, suite, count.passed + count.failed - before,
-                                       time.monotonic() - started), flush=True)
+    print('%s: %d cases, %.0f s' % (title, count.passed + count.failed - before, time.monotonic() - started), flush=True)
+
+
+def run_suite(folder, count, label, suite):
+    run_jobs(jobs_of(folder, label, suite), count, '%s %s' % (label, suite), SIDE_BY_SIDE if suite in GUESTS else 1)
 
 
 def main():
@@ -107,6 +122,7 @@ def main():
     only = [a for a in sys.argv[1:] if not a.startswith('-')]
     count = Count()
     suites = ['unit', 'golden', 'lint', 'qemu', 'e2e']
+    guests = []
     started = time.monotonic()
     lab.clean()
 
@@ -120,14 +136,16 @@ def main():
         suites = [s for s in suites if s in known] + sorted(known - set(suites) - {'fuzz'})
         suites = [s for s in suites if not only or s in only]
         for suite in suites:
-            # The end-to-end tests run once, and under the sanitizers unless that round is left out.
-            if suite == 'e2e' and not quick or suite == 'vfio' and quick:
+            # Tests with guests run once, and under the sanitizers unless that round is left out.
+            if suite in GUESTS and (not quick or suite == 'vfio'):
                 continue
             say('tests: ' + suite)
             run_suite('build', count, 'plain', suite)
+        # The slowest first. virtteamd under the sanitizers would be too slow in a guest's guest.
+        if not quick and 'vfio' in suites:
+            guests += jobs_of('build', 'plain', 'vfio')
         if not quick and stock.available() and 'e2e' in suites:
-            say('the same life on stock libvirtd')
-            run_suite('build', count, 'stock', 'e2e', {'VT_E2E_STOCK': '1'}, ('life', 'migrate'))
+            guests += jobs_of('build', 'stock', 'e2e', {'VT_E2E_STOCK': '1'}, ('life', 'migrate'))
     if not quick:
         say('build with AddressSanitizer and UBSan, and with fault injection')
         sanitized = build('build-asan', '-Dwerror=true', '-Db_sanitize=address,undefined', '-Db_lundef=false',
@@ -135,10 +153,14 @@ def main():
         count.add('build with sanitizers', sanitized)
         if sanitized:
             for suite in suites:
-                if suite in ('lint', 'qemu', 'vfio'):
-                    continue  # nothing of ours is compiled into what they run, or it runs too slowly for that
+                if suite in ('lint', 'qemu', *GUESTS):
+                    continue  # nothing of ours is compiled into what they run, or they come below
                 say('tests under the sanitizers: ' + suite)
                 run_suite('build-asan', count, 'asan', suite)
+            if 'e2e' in suites:
+                guests += jobs_of('build-asan', 'asan', 'e2e')
+        say('tests with guests: on real VFIO, the same life on stock libvirtd, end to end under the sanitizers')
+        run_jobs(guests, count, 'guests', SIDE_BY_SIDE)
         say('build with libFuzzer')
         fuzzed = build('build-fuzz', '-Dfuzzers=true', '-De2e=false', '-Db_sanitize=address,undefined',
                        '-Db_lundef=false', compiler='clang-14')
