@@ -220,6 +220,7 @@ test_xml_flags(void)
     g_autoptr(GError) error = NULL;
     g_autofree char *live = NULL;
     g_autofree char *inactive = NULL;
+    g_autofree char *migratable = NULL;
 
     fake_host_open(&host);
     domain = querytest_define(&host, "<devices><serial type='pty'><target port='0'/></serial></devices>");
@@ -230,6 +231,10 @@ test_xml_flags(void)
     g_assert_nonnull(strstr(live, "/dev/pts/77"));
     g_assert_true(g_str_has_prefix(inactive, "<domain type='qemu'>"));
     g_assert_null(strstr(inactive, "/dev/pts/77"));
+    migratable = vt_query_xml(host.driver, domain, 8, &error);
+    g_assert_true(g_str_has_prefix(migratable, "<domain type='qemu'>"));
+    g_assert_null(strstr(migratable, "/dev/pts/77"));
+    g_assert_null(strstr(migratable, "<alias"));
     g_assert_null(vt_query_xml(host.driver, domain, 0x40, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_INVALID_ARG);
     querytest_destroy(&host, domain);

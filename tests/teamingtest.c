@@ -237,7 +237,7 @@ test_metadata_is_set_and_read(void)
 
     a = vt_metadata_get(def, "urn:a", &error);
     g_assert_no_error(error);
-    g_assert_cmpstr(a, ==, "<b><c>1</c></b>");
+    g_assert_cmpstr(a, ==, "<b>\n  <c>1</c>\n</b>");
     g_assert_true(vt_metadata_set(def, "vt", OURS,
                                   "<teaming><team persistent='ua-s' unplug-timeout='3'/></teaming>", &error));
     g_assert_no_error(error);

@@ -97,6 +97,43 @@ metadata_node_text(const xmlNode *node, int format)
     return text;
 }
 
+/* As libvirt answers: indented anew, from the element itself on. */
+static char *
+metadata_node_indented(const xmlNode *node)
+{
+    xmlBuffer *buffer = xmlBufferCreate();
+    char *text;
+
+    xmlNodeDump(buffer, node->doc, (xmlNode *)node, 0, 1);
+    text = g_strdup((const char *)xmlBufferContent(buffer));
+    xmlBufferFree(buffer);
+    return text;
+}
+
+/* Blanks between elements, which stand for nothing; where there is text among them, they do. The depth of the tree
+ * is bounded by the parser. */
+static void
+metadata_drop_blanks(xmlNode *node)
+{
+    gboolean has_element = FALSE, has_text = FALSE;
+    xmlNode *next;
+
+    for (xmlNode *child = node->children; child; child = child->next) {
+        has_element |= child->type != XML_TEXT_NODE;
+        has_text |=
+            child->type == XML_CDATA_SECTION_NODE || (child->type == XML_TEXT_NODE && !xmlIsBlankNode(child));
+    }
+    for (xmlNode *child = node->children; child; child = next) {
+        next = child->next;
+        if (child->type == XML_ELEMENT_NODE) {
+            metadata_drop_blanks(child);
+        } else if (child->type == XML_TEXT_NODE && has_element && !has_text) {
+            xmlUnlinkNode(child);
+            xmlFreeNode(child);
+        }
+    }
+}
+
 /* The children written one by one; a copy carries the declarations of the namespaces it uses. */
 static char *
 metadata_children_text(const xmlNode *metadata)
@@ -235,7 +272,8 @@ vt_metadata_get(const VtDomainDef *def, const char *uri, GError **error)
     metadata_replace_ns(copy, uri, NULL);
     if (!metadata_attrs_use(copy, uri))
         metadata_drop_declaration(copy, uri);
-    text = metadata_node_text(copy, 0);
+    metadata_drop_blanks(copy);
+    text = metadata_node_indented(copy);
     xmlFreeNode(copy);
     return text;
 }

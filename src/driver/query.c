@@ -60,6 +60,11 @@ vt_query_xml(VtDriver *driver, VtDomain *domain, guint flags, GError **error)
     }
     if (inactive && domain->persistent)
         def = domain->persistent;
+    /* What another host may make of the running guest has nothing that is of this run, as under libvirt. */
+    if (flags & VT_XML_FORMAT_MIGRATABLE) {
+        inactive = TRUE;
+        flags |= VT_XML_FORMAT_INACTIVE;
+    }
     return vt_domain_xml_format(def, inactive ? -1 : domain->id, flags);
 }
 
