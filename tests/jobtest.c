@@ -168,9 +168,18 @@ test_stats_and_abort(void)
     vt_job_set_abort(domain, jobtest_abort, &aborted);
     vt_job_stats(domain)->mem_total = 100;
     g_strlcpy(vt_job_stats(domain)->phase, "unplug", sizeof vt_job_stats(domain)->phase);
+    vt_job_team_asked(domain, "ua-one");
+    vt_job_team_asked(domain, "ua-two");
+    vt_job_team_asked(domain, "ua-one"); /* again */
+    vt_job_team_ejected(domain, "ua-one");
     running = vt_job_query(domain, 0, &type, &error);
     g_assert_cmpint(type, ==, VT_JOB_TYPE_UNBOUNDED);
     g_assert_cmpstr(vt_typed_params_get_string(running, "virtteam.phase"), ==, "unplug");
+    g_assert_cmpstr(vt_typed_params_get_string(running, "virtteam.team.0.name"), ==, "ua-one");
+    g_assert_cmpstr(vt_typed_params_get_string(running, "virtteam.team.1.name"), ==, "ua-two");
+    g_assert_null(vt_typed_params_get_string(running, "virtteam.team.2.name"));
+    g_assert_true(vt_typed_params_get_ullong(running, "virtteam.team.0.unplug_time", &value));
+    g_assert_true(vt_typed_params_get_ullong(running, "virtteam.team.1.unplug_time", &value));
     g_assert_true(vt_typed_params_get_ullong(running, "memory_total", &value));
     g_assert_cmpuint(value, ==, 100);
     g_assert_true(vt_job_abort(domain, 0, &error));
@@ -179,6 +188,8 @@ test_stats_and_abort(void)
     vt_job_end(domain);
     done = vt_job_query(domain, 1 | 2, &type, &error);
     g_assert_cmpint(type, ==, VT_JOB_TYPE_CANCELLED);
+    g_assert_true(vt_typed_params_get_ullong(done, "virtteam.team.0.unplug_time", &value));
+    g_assert_false(vt_typed_params_get_ullong(done, "virtteam.team.1.unplug_time", &value)); /* it stayed */
     g_clear_pointer(&done, vt_typed_params_free);
     done = vt_job_query(domain, 1, &type, &error); /* that was kept, this is not */
     g_assert_cmpint(type, ==, VT_JOB_TYPE_CANCELLED);

@@ -436,8 +436,8 @@ test_src_gone_perform(void)
     fake_guest_migrations(TRUE, FALSE);
     src_begin(&host, domain, &begin);
     src_perform(&host, domain, begin.cookie, &perform);
-    fake_settle();
-    fake_settle();
+    while (!commands_have("migrate"))
+        fake_settle();
     g_assert_false(perform.done);
     vt_migrate_owner_gone(host.driver, OWNER);
     for (guint i = 0; i < 50 && vt_job_kind(domain) != VT_JOB_NONE; i++)

@@ -266,6 +266,40 @@ vt_job_stats(VtDomain *domain)
     return job->reported ? &job->stats : NULL;
 }
 
+static VtJobTeam *
+job_find_team(VtJobStats *stats, const char *team)
+{
+    for (guint i = 0; i < stats->n_teams; i++)
+        if (strcmp(stats->teams[i].name, team) == 0)
+            return &stats->teams[i];
+    return NULL;
+}
+
+void
+vt_job_team_asked(VtDomain *domain, const char *team)
+{
+    VtJobStats *stats = vt_job_stats(domain);
+    VtJobTeam *entry;
+
+    /* One that is asked again has been waited for since the first time. */
+    if (!stats || !team || stats->n_teams == VT_JOB_TEAMS_MAX || strlen(team) >= sizeof entry->name ||
+        job_find_team(stats, team))
+        return;
+    entry = &stats->teams[stats->n_teams++];
+    *entry = (VtJobTeam){ .asked_us = g_get_monotonic_time() };
+    g_strlcpy(entry->name, team, sizeof entry->name);
+}
+
+void
+vt_job_team_ejected(VtDomain *domain, const char *team)
+{
+    VtJobStats *stats = vt_job_stats(domain);
+
+    for (guint i = 0; stats && i < stats->n_teams; i++)
+        if (!stats->teams[i].ejected_us && (!team || strcmp(stats->teams[i].name, team) == 0))
+            stats->teams[i].ejected_us = g_get_monotonic_time();
+}
+
 void
 vt_job_complete(VtDomain *domain, VtJobType type)
 {
@@ -311,6 +345,23 @@ vt_job_abort(VtDomain *domain, guint flags, GError **error)
 }
 
 static void
+job_add_teams(VtTypedParams *params, const VtJobStats *stats, gboolean running)
+{
+    for (guint i = 0; i < stats->n_teams; i++) {
+        const VtJobTeam *team = &stats->teams[i];
+        g_autofree char *name = g_strdup_printf("virtteam.team.%u.name", i);
+        g_autofree char *time = g_strdup_printf("virtteam.team.%u.unplug_time", i);
+
+        vt_typed_params_add_string(params, name, team->name);
+        if (team->ejected_us || running)
+            vt_typed_params_add_ullong(
+                params, time,
+                (guint64)((team->ejected_us ? team->ejected_us : g_get_monotonic_time()) - team->asked_us) /
+                    1000);
+    }
+}
+
+static void
 job_add_times(VtTypedParams *params, const VtJobStats *stats, gboolean running)
 {
     guint64 elapsed = stats->time_elapsed_ms;
@@ -331,6 +382,7 @@ job_add_times(VtTypedParams *params, const VtJobStats *stats, gboolean running)
         vt_typed_params_add_ullong(params, "virtteam.unplug_time",
                                    (guint64)(end - stats->unplug_started_us) / 1000);
     }
+    job_add_teams(params, stats, running);
 }
 
 /* Source: the names of virDomainJob statistics in libvirt's public header (VIR_DOMAIN_JOB_*). */

@@ -27,6 +27,14 @@ typedef enum {
     VT_JOB_TYPE_CANCELLED = 5,
 } VtJobType;
 
+#define VT_JOB_TEAMS_MAX 16 /* of a guest, that are told of one by one */
+
+/* How long a team's primary took to leave; monotonic, 0: not (yet). */
+typedef struct {
+    char name[64]; /* alias of the persistent leg */
+    gint64 asked_us, ejected_us;
+} VtJobTeam;
+
 typedef struct {
     VtJobType type;
     int operation;     /* virDomainJobOperation: 4 migration in, 5 migration out, 6 save ... */
@@ -38,7 +46,17 @@ typedef struct {
     guint64 mem_dirty_rate, mem_page_size, mem_iteration, mem_postcopy_reqs;
     guint64 disk_total, disk_processed, disk_remaining, disk_bps;
     gint64 unplug_started_us, unplug_ended_us; /* monotonic; 0: not (yet) */
+    VtJobTeam teams[VT_JOB_TEAMS_MAX];
+    guint n_teams;
 } VtJobStats;
+
+/**
+ * vt_job_team_asked, vt_job_team_ejected - a primary leaves for the job that is under way
+ * @domain: the domain; without a job nothing is noted
+ * @team:   alias of the persistent leg; ejected: NULL for all that were asked, where QEMU does not say which
+ */
+void vt_job_team_asked(VtDomain *domain, const char *team);
+void vt_job_team_ejected(VtDomain *domain, const char *team);
 
 /**
  * vt_job_begin - take the job of a domain, waiting for it if another has it

@@ -58,6 +58,10 @@ migrate_engine_team(const char *persistent, const char *what, gpointer user)
     };
     VtTimelineLog *log = vt_domain_data(user, VT_TIMELINE_LOG_KEY);
 
+    if (g_str_equal(what, "asked"))
+        vt_job_team_asked(user, persistent);
+    else if (g_str_equal(what, "ejected"))
+        vt_job_team_ejected(user, persistent);
     if (g_str_equal(what, "timeout"))
         vt_log_id_warning(VT_MESSAGE_UNPLUG_TIMED_OUT, vt_domain_name(user),
                           "domain '%s': the guest did not let go of its primary in time%s%s",

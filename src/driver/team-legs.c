@@ -11,6 +11,7 @@
 
 #include "driver/datapath.h"
 #include "driver/domain-private.h"
+#include "driver/job.h"
 #include "driver/team-state.h"
 #include "driver/team-wait.h"
 #include "driver/timeline-log.h"
@@ -146,6 +147,10 @@ legs_note(const VtTeamLeg *leg, VtTimelineWhat what)
 {
     VtTimelineLog *log = vt_domain_data(leg->set->domain, VT_TIMELINE_LOG_KEY);
 
+    if (what == VT_TIMELINE_UNPLUG_ASKED)
+        vt_job_team_asked(leg->set->domain, leg->team);
+    else if (what == VT_TIMELINE_EJECTED)
+        vt_job_team_ejected(leg->set->domain, leg->team);
     if (log)
         vt_timeline_log_note(log, what, leg->team, NULL);
 }
