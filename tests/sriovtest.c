@@ -430,7 +430,6 @@ test_life_by_interrupts(Net *net, gconstpointer unused)
     spec.host = &host;
     g_assert_true(vt_pci_bdf_parse("0000:01:10.2", &spec.bdf));
     backend = vt_sriov_new(&spec, fake_netlink(net));
-    net->pf.uncounted = TRUE;
     apply(&backend, VT_FEED_STANDBY_COPIED);
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         VtLifeSigns signs;

@@ -523,8 +523,9 @@ sriov_apply(gpointer state, VtFeed feed, GError **error)
 
 /*
  * A VF has no other interrupts than messages (SR-IOV 1.1, 3.4.1.18). Its driver sets them up while it probes, later than it
- * enables DMA and so nearer to the registration; they come from the moment the interface has been opened. That is
- * counted, over resets of the device, because igb, for one, counts no frames for its VFs. FALSE: not set up.
+ * enables DMA and so nearer to the registration; they come from the moment the interface has been opened. They are
+ * counted, over resets of the device, beside its frames: the kernel tells zeroes for a driver that counts no frames for
+ * its VFs, like igb. FALSE: not set up.
  */
 static gboolean
 sriov_count_interrupts(Sriov *sriov)
@@ -551,7 +552,7 @@ sriov_look(gpointer state, VtLifeSigns *signs)
     set_up = sriov_count_interrupts(sriov);
     *signs = (VtLifeSigns){
         .stirs = set_up && vt_pci_bus_master(sriov->host, &sriov->bdf),
-        .frames = counters.known ? counters.tx_packets : sriov->alive,
+        .frames = counters.tx_packets + sriov->alive,
     };
     return TRUE;
 }

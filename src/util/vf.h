@@ -41,7 +41,7 @@ typedef struct {
 } VtVfSettings;
 
 typedef struct {
-    gboolean known;
+    gboolean known;                 /* zeroes are told also for a driver that does not count */
     guint64 rx_packets, tx_packets; /* as the VF sees them */
 } VtVfCounters;
 

@@ -23,8 +23,7 @@
 typedef struct {
     int ifindex;
     VtVfSettings vfs[FAKE_PF_VFS];
-    guint64 sent[FAKE_PF_VFS]; /* frames that the VF has sent */
-    gboolean uncounted;        /* the driver counts no frames, as igb */
+    guint64 sent[FAKE_PF_VFS]; /* frames that the VF has sent; 0 also where the driver does not count them */
     guint busy;                /* so many settings are refused with EBUSY */
     guint unsupported;         /* VtVfField: refused with EOPNOTSUPP */
     guint lies;                /* VtVfField: accepted, but not set */
@@ -70,12 +69,10 @@ fake_pf_put_vf(const FakePf *pf, struct nl_msg *message, guint vf)
     nest = nla_nest_start(message, IFLA_VF_VLAN_LIST);
     nla_put(message, IFLA_VF_VLAN_INFO, sizeof vlan_info, &vlan_info);
     nla_nest_end(message, nest);
-    if (!pf->uncounted) {
-        nest = nla_nest_start(message, IFLA_VF_STATS);
-        nla_put_u64(message, IFLA_VF_STATS_RX_PACKETS, 0);
-        nla_put_u64(message, IFLA_VF_STATS_TX_PACKETS, pf->sent[vf]);
-        nla_nest_end(message, nest);
-    }
+    nest = nla_nest_start(message, IFLA_VF_STATS);
+    nla_put_u64(message, IFLA_VF_STATS_RX_PACKETS, 0);
+    nla_put_u64(message, IFLA_VF_STATS_TX_PACKETS, pf->sent[vf]);
+    nla_nest_end(message, nest);
     nla_nest_end(message, info);
 }
 
