@@ -83,7 +83,7 @@ class NetworkTest(harness.LabTest):
             net.start_daemon()
             for xml in (LAN, OWN, TAP, POOL):
                 net.make_network(xml)
-            host.settings.update(network_uri=net.network_uri, network_timeout_ms=3000)
+            host.settings.update(network_uri=net.network_uri, network_timeout_ms=6000)
             host.restart_daemon()
         cls.net_a, cls.net_b = cls.nets
 
