@@ -9,6 +9,8 @@
 #include "driver/device-live.h"
 #include "driver/job.h"
 #include "driver/lifecycle.h"
+#include "driver/recover.h"
+#include "driver/store.h"
 #include "driver/team-enforce.h"
 #include "lib/fake-guest.h"
 
@@ -357,6 +359,38 @@ test_qemu_dies_meanwhile(void)
     switchtest_close(&test);
 }
 
+/* A daemon that ends, and the one that comes after it. */
+static void
+test_daemon_ends_meanwhile(void)
+{
+    SwitchTest test;
+    Told told = { 0 };
+
+    switchtest_open(&test, TEAM("orchestration='qemu'"));
+    fake_guest_answer("qom-list", THERE);
+    switchtest_begin(&test, VT_TEAM_SWITCH_STANDBY, &told);
+    switchtest_wait_act("device_del", NULL);
+    g_assert_false(told.done);
+    vt_team_switch_abandon(test.domain);
+    fake_host_crash(&test.host);
+    g_string_truncate(acts_seen, 0);
+    g_free(fake_guest_commands());
+    /* It was written down before the guest was asked: it is asked again. */
+    vt_store_load(test.host.driver);
+    vt_recover_run(test.host.driver);
+    test.domain = vt_driver_lookup_name(test.host.driver, "web", NULL);
+    g_assert_nonnull(test.domain);
+    switchtest_wait_act("device_del", NULL);
+    switchtest_acts("device_del");
+    fake_guest_answer("qom-list", "[]");
+    fake_guest_event(test.domain, GONE);
+    for (guint i = 0; i < 200 && vt_job_kind(test.domain) != VT_JOB_NONE; i++)
+        fake_settle();
+    g_assert_cmpuint(switchtest_bits(&test), ==, VT_TEAM_KEEP_USER);
+    g_assert_true(switchtest_has_device(&test));
+    switchtest_close(&test);
+}
+
 /* QEMU plugs it by itself when a rebooted guest negotiates. */
 static void
 test_kept_over_a_reboot(void)
@@ -442,6 +476,7 @@ main(int argc, char **argv)
     g_test_add_func("/driver/team-switch/refused", test_refused);
     g_test_add_func("/driver/team-switch/guest-without-a-team", test_guest_without_a_team);
     g_test_add_func("/driver/team-switch/qemu-dies-meanwhile", test_qemu_dies_meanwhile);
+    g_test_add_func("/driver/team-switch/daemon-ends-meanwhile", test_daemon_ends_meanwhile);
     g_test_add_func("/driver/team-switch/kept-over-a-reboot", test_kept_over_a_reboot);
     g_test_add_func("/driver/team-switch/detach-is-for-good", test_detach_is_for_good);
     g_test_add_func("/driver/team-keep/reasons", test_reasons);

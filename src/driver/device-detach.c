@@ -319,7 +319,6 @@ vt_device_live_forget(VtDomain *domain, const char *alias)
 {
     vt_team_manage_forget(domain, alias);
     vt_team_enforce_forget(domain, alias);
-    vt_team_guard_forget(domain, alias);
 }
 
 static VtStepResult

@@ -26,6 +26,9 @@
 #include "driver/start.h"
 #include "driver/stop.h"
 #include "driver/store.h"
+#include "driver/team-enforce.h"
+#include "driver/team-guard.h"
+#include "driver/team-switch.h"
 #include "driver/vf-give.h"
 #include "util/file.h"
 #include "util/i18n.h"
@@ -194,6 +197,9 @@ vt_driver_free(VtDriver *driver)
         vt_start_abandon(domain);
         vt_stop_abandon(domain);
         vt_vf_give_abandon(domain);
+        vt_team_enforce_close(domain);
+        vt_team_guard_close(domain);
+        vt_team_switch_abandon(domain);
         if (vt_domain_is_active(domain) && !vt_journal_kind(domain))
             vt_store_status_write(driver, domain, NULL, NULL);
         /* Letting go of the process leaves QEMU alone. */

@@ -3,6 +3,7 @@
 
 #include "driver/team-enforce.h"
 
+#include "driver/device-leaving.h"
 #include "driver/domain-private.h"
 #include "driver/journal.h"
 #include "driver/team-manage.h"
@@ -142,7 +143,7 @@ vt_team_enforce_gone(VtDomain *domain, const char *alias)
     if (bits)
         vt_team_keep_remove(domain, name, VT_TEAM_KEEP_ASKED);
     /* team-manage looks after its own. */
-    if (!bits || vt_team_manage_is(team))
+    if (!bits || vt_team_manage_is(team) || vt_device_leaving_has(domain, alias))
         return FALSE;
     if (!(bits & VT_TEAM_KEEP_REASONS)) {
         vt_log_warning(

@@ -9,6 +9,7 @@
 #include "driver/team-guard.h"
 
 #include "datapath/fallover.h"
+#include "driver/device-leaving.h"
 #include "driver/domain-private.h"
 #include "driver/team-switch.h"
 #include "util/json.h"
@@ -34,7 +35,6 @@ typedef struct {
     char *team;
     char *interface;  /* nullable */
     gboolean is_host; /* a function of the host */
-    gboolean leaving; /* a client detaches it */
     VtPciBdf bdf;
     VtFallover core;
     guint tick, poll;
@@ -490,23 +490,13 @@ vt_team_guard_gone(VtDomain *domain, const char *alias)
     GuardTeam *one = team ? guard_find(domain, team->persistent->info.alias) : NULL;
     g_autofree char *why = NULL;
 
-    if (!one || !one->is_host || one->leaving || vt_team_keep_get(domain, one->team))
+    if (!one || !one->is_host || vt_device_leaving_has(domain, alias) || vt_team_keep_get(domain, one->team))
         return FALSE;
     why = guard_why(one);
     vt_team_keep_add(domain, one->team, VT_TEAM_KEEP_LOST, why);
     /* It has left already: the core asks for that, and finds it done. */
     guard_tell(one, VT_FALLOVER_BROKEN);
     return TRUE;
-}
-
-void
-vt_team_guard_forget(VtDomain *domain, const char *alias)
-{
-    g_autofree VtTeam *team = vt_team_switch_find(domain, alias);
-    GuardTeam *one = team ? guard_find(domain, team->persistent->info.alias) : NULL;
-
-    if (one)
-        one->leaving = TRUE;
 }
 
 const char *

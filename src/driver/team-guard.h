@@ -24,9 +24,6 @@ void vt_team_guard_close(VtDomain *domain);
  */
 gboolean vt_team_guard_gone(VtDomain *domain, const char *alias);
 
-/** A client detaches @alias: its going is for good. */
-void vt_team_guard_forget(VtDomain *domain, const char *alias);
-
 /** An event of QEMU: a guest that QEMU stops for an error of its device. */
 void vt_team_guard_event(VtDomain *domain, const VtQmpEvent *event);
 

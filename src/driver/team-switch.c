@@ -27,6 +27,7 @@
 #include "util/log.h"
 #include "util/message-id.h"
 
+#define TEAM_SWITCH_KEY      "team-switch"
 #define TEAM_SWITCH_JOB_MS   30000
 #define TEAM_SWITCH_QMP_MS   30000
 #define TEAM_SWITCH_PLUG_MS  120000
@@ -653,8 +654,10 @@ switch_end(TeamSwitch *run, const GError *error)
 
     if (said)
         switch_log(run, said);
-    if (run->has_job)
+    if (run->has_job) {
+        vt_domain_set_data(run->domain, TEAM_SWITCH_KEY, NULL, NULL);
         vt_job_end(run->domain);
+    }
     run->done(run->user, said, error);
     switch_unref(run);
 }
@@ -727,6 +730,8 @@ switch_has_job(gpointer user, const GError *error)
     VtSeqHooks hooks;
 
     run->has_job = error == NULL;
+    if (run->has_job)
+        vt_domain_set_data(run->domain, TEAM_SWITCH_KEY, run, NULL);
     if (error || !switch_may_begin(run, &local)) {
         switch_end(run, error ? error : local);
         return;
@@ -765,4 +770,23 @@ vt_team_switch(VtDomain *domain, const VtTeamSwitchParams *params, VtTeamSwitchD
         return;
     }
     vt_job_begin(domain, VT_JOB_MODIFY, TEAM_SWITCH_JOB_MS, switch_has_job, run);
+}
+
+void
+vt_team_switch_abandon(VtDomain *domain)
+{
+    TeamSwitch *run = vt_domain_data(domain, TEAM_SWITCH_KEY);
+    g_autoptr(GError) error = NULL;
+
+    if (!run)
+        return;
+    vt_domain_set_data(domain, TEAM_SWITCH_KEY, NULL, NULL);
+    g_clear_pointer(&run->seq, vt_seq_free);
+    switch_undo_op(NULL, run, NULL);
+    vt_domain_remove_qmp_listener(domain, &switch_listener, run);
+    vt_error_set(&error, VT_ERROR_ABORTED, "the daemon ends");
+    /* Calls of clients are dropped as a whole; others free what they have. */
+    if (run->bit != VT_TEAM_KEEP_USER)
+        run->done(run->user, NULL, error);
+    switch_unref(run);
 }

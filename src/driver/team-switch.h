@@ -43,6 +43,9 @@ typedef void (*VtTeamSwitchDone)(gpointer user, const char *said, const GError *
  */
 void vt_team_switch(VtDomain *domain, const VtTeamSwitchParams *params, VtTeamSwitchDone done, gpointer user);
 
+/** The daemon goes away in the middle: nothing is undone, no client is told. */
+void vt_team_switch_abandon(VtDomain *domain);
+
 /** The team of a transient; NULL when there is none. (transfer full) g_free */
 VtTeam *vt_team_switch_find(const VtDomain *domain, const char *transient);
 
