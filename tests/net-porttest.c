@@ -120,7 +120,24 @@ static const struct {
       .words = "lends no VFs" },
     { .name = "virtualport",
       .asked = NET_PORTTEST_PLAIN,
-      .answer = "<virtualport type='openvswitch'/><plug type='bridge' bridge='ovs0'/>",
+      .answer = "<virtualport type='802.1Qbh'><parameters profileid='x'/></virtualport>"
+                "<plug type='direct' dev='ens3' mode='vepa'/>",
+      .words = "<virtualport type='802.1Qbh'>" },
+    { .name = "openvswitch",
+      .asked = NET_PORTTEST_PLAIN,
+      .answer =
+          "<virtualport type='openvswitch'>"
+          "<parameters interfaceid='09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f' profileid='web'/></virtualport>"
+          "<plug type='bridge' bridge='ovs0'/>",
+      .live = "<parameters interfaceid='09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f' profileid='web'/>" },
+    { .name = "openvswitch-vlan",
+      .asked = NET_PORTTEST_PLAIN,
+      .answer = "<vlan trunk='yes'><tag id='42' nativeMode='untagged'/><tag id='43'/></vlan>"
+                "<virtualport type='openvswitch'/><plug type='bridge' bridge='ovs0'/>",
+      .live = "<tag id='42' nativeMode='untagged'/>" },
+    { .name = "openvswitch-on-macvtap",
+      .asked = NET_PORTTEST_PLAIN,
+      .answer = "<virtualport type='openvswitch'/><plug type='direct' dev='ens3' mode='vepa'/>",
       .words = "<virtualport type='openvswitch'>" },
     { .name = "bandwidth",
       .asked = NET_PORTTEST_PLAIN,

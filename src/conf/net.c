@@ -279,8 +279,8 @@ net_parse_native(VtParseContext *ctx, const xmlNode *tag, VtVlanDef *vlan)
     return TRUE;
 }
 
-static gboolean
-net_parse_vlan(VtParseContext *ctx, const xmlNode *node, VtVlanDef *vlan)
+gboolean
+vt_net_parse_vlan(VtParseContext *ctx, const xmlNode *node, VtVlanDef *vlan)
 {
     gboolean ok = vt_element_check(ctx, node, &net_vlan_schema);
     int trunk = -1;
@@ -357,7 +357,7 @@ net_parse_virtualport(VtParseContext *ctx, const xmlNode *node, VtNetDef *net)
 static gboolean
 net_parse_vlan_child(VtParseContext *ctx, const xmlNode *node, VtNetDef *net)
 {
-    return net_parse_vlan(ctx, node, &net->vlan);
+    return vt_net_parse_vlan(ctx, node, &net->vlan);
 }
 
 /* The children whose meaning does not depend on the type; <source> is read before, as <driver> needs it. */

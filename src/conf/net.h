@@ -28,6 +28,9 @@ const VtNetDef *vt_net_configured(const VtNetDef *net);
 
 /** Put the interfaces that have become live in @taken, a copy of @def or of a part of it, into @def. */
 void vt_net_adopt(VtDomainDef *def, const VtDomainDef *taken);
+/** Read a <vlan>, of an interface or of a network's port. FALSE when there was a problem. */
+gboolean vt_net_parse_vlan(VtParseContext *ctx, const xmlNode *node, VtVlanDef *vlan);
+
 /** TRUE when the interface's tap is, or is to be, a port of Open vSwitch. */
 gboolean vt_net_is_ovs(const VtNetDef *net);
 

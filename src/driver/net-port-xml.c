@@ -5,7 +5,9 @@
 #include <string.h>
 #include "conf/address.h"
 #include "conf/element.h"
+#include "conf/net.h"
 #include "conf/teaming.h"
+#include "conf/virtualport.h"
 #include "util/i18n.h"
 
 /* ---- asking ---- */
@@ -82,6 +84,7 @@ net_port_xml_bridge(NetPortXml *port, VtNetType type)
 {
     VtNetDef *net = port->net;
     g_autofree char *table = vt_xml_attr(port->plug, "macTableManager");
+    const xmlNode *vlan = vt_xml_child(port->plug->parent, "vlan");
 
     if (net->teaming.type == VT_TEAMING_TRANSIENT && vt_teaming_net_is_host(net))
         return NET_PORT_XML_REFUSE(
@@ -95,7 +98,9 @@ net_port_xml_bridge(NetPortXml *port, VtNetType type)
             _("interface '%s': the network '%s' says macTableManager='libvirt', which is not "
               "supported by virtteam: leave it out of the network's <bridge>"),
             net_port_xml_alias(port), net->network);
-    if (net->vlan.n_tags > 0 || vt_xml_child(port->plug->parent, "vlan"))
+    if (vlan && net->virtualport.openvswitch && !vt_net_parse_vlan(&port->ctx, vlan, &net->vlan))
+        return FALSE;
+    if ((net->vlan.n_tags > 0 || vlan) && !net->virtualport.openvswitch)
         return NET_PORT_XML_REFUSE(
             port,
             _("interface '%s': a VLAN of the network '%s' is not supported by virtteam where the network is a "
@@ -204,19 +209,21 @@ net_port_xml_plug_hostdev(NetPortXml *port)
 
 /* What holds for every kind of plug, and is said beside it. */
 static gboolean
-net_port_xml_common(NetPortXml *port)
+net_port_xml_common(NetPortXml *port, const char *plug)
 {
     const xmlNode *root = port->plug->parent;
     const xmlNode *virtualport = vt_xml_child(root, "virtualport");
     const xmlNode *isolated = vt_xml_child(root, "port");
     g_autofree char *type = virtualport ? vt_xml_attr(virtualport, "type") : NULL;
 
-    if (virtualport)
+    if (virtualport && !(g_strcmp0(type, "openvswitch") == 0 && g_strcmp0(plug, "bridge") == 0))
         return NET_PORT_XML_REFUSE(
             port,
-            _("interface '%s': <virtualport type='%s'> of the network '%s' is not supported by virtteam; for "
-              "Open vSwitch name its bridge with <interface type='bridge'>"),
+            _("interface '%s': <virtualport type='%s'> of the network '%s' is not supported by virtteam, only "
+              "'openvswitch' where the network is a bridge"),
             net_port_xml_alias(port), type ? type : "", port->net->network);
+    if (virtualport && !vt_virtualport_parse(&port->ctx, virtualport, &port->net->virtualport))
+        return FALSE;
     if (vt_xml_child(root, "bandwidth"))
         return NET_PORT_XML_REFUSE(
             port,
@@ -244,7 +251,8 @@ net_port_xml_read(NetPortXml *port, const xmlNode *root)
     if (!port->plug)
         return vt_xml_problem(port->ctx.problems, VT_ERROR_XML_DETAIL, root,
                               _("the network daemon's answer is no <networkport> with a <plug>"));
-    if (!vt_xml_attr_required(port->ctx.problems, port->plug, "type", &type) || !net_port_xml_common(port))
+    if (!vt_xml_attr_required(port->ctx.problems, port->plug, "type", &type) ||
+        !net_port_xml_common(port, type))
         return FALSE;
     for (gsize i = 0; i < G_N_ELEMENTS(plugs); i++)
         if (strcmp(plugs[i].type, type) == 0)
