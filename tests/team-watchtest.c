@@ -8,6 +8,7 @@
 #include "conf/teaming.h"
 #include "driver/domain-list.h"
 #include "driver/lifecycle.h"
+#include "driver/query.h"
 #include "driver/recover.h"
 #include "driver/store.h"
 #include "driver/team-manage.h"
@@ -122,6 +123,38 @@ test_who_conducts(void)
         g_assert_cmpint(watchtest_orchestration(&test), ==, rows[i].becomes);
         watchtest_close(&test);
     }
+}
+
+/* Who conducts was found out; a client that sets something else leaves it so, and cannot say otherwise. */
+static void
+test_set_metadata_keeps_who_conducts(void)
+{
+    static const struct {
+        const char *orchestration;
+        gboolean accepted;
+    } rows[] = {
+        { "", TRUE },
+        { "orchestration='auto'", TRUE },
+        { "orchestration='management'", TRUE },
+        { "orchestration='qemu'", FALSE },
+    };
+    WatchTest test;
+
+    watchtest_open(&test, TEAM("orchestration='auto'"), PLAIN, "[]");
+    g_assert_true(watchtest_plugs(100));
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *xml = g_strdup_printf(
+            "<teaming><team persistent='ua-standby' emulated='yes' unplug-timeout='%u' %s/></teaming>",
+            (guint)i + 7, rows[i].orchestration);
+        g_autoptr(GError) error = NULL;
+
+        g_assert_cmpint(vt_query_set_metadata(test.host.driver, test.domain, 2, xml, VT_TEAMING_PREFIX,
+                                              VT_TEAMING_URI, 1, &error),
+                        ==, rows[i].accepted);
+        g_assert_true((error == NULL) == rows[i].accepted);
+        g_assert_cmpint(watchtest_orchestration(&test), ==, VT_ORCHESTRATION_MANAGEMENT);
+    }
+    watchtest_close(&test);
 }
 
 /* A firmware that boots from the network has a driver too, and the system's comes later. */
@@ -298,6 +331,8 @@ main(int argc, char **argv)
     g_test_add_func("/driver/team-watch/qemu-cannot-plug", test_qemu_cannot_plug);
     g_test_add_func("/driver/team-watch/late-eject", test_late_eject);
     g_test_add_func("/driver/team-watch/another-system-boots", test_another_system_boots);
+    g_test_add_func("/driver/team-watch/set-metadata-keeps-who-conducts",
+                    test_set_metadata_keeps_who_conducts);
     g_test_add_func("/driver/team-watch/lost-over-a-restart", test_lost_over_a_restart);
     g_test_add_func("/driver/team-watch/wait-is-told", test_wait_is_told);
     return g_test_run();

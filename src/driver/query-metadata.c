@@ -12,6 +12,7 @@
 #include "driver/event.h"
 #include "driver/query.h"
 #include "driver/store.h"
+#include "qemu/orchestration.h"
 #include "util/i18n.h"
 
 /* virDomainMetadataType */
@@ -136,6 +137,33 @@ metadata_check(const MetadataChange *change, GError **error)
     return TRUE;
 }
 
+static VtOrchestration
+metadata_orchestration(const VtDomainDef *def, const char *persistent)
+{
+    const VtNetDef *net = vt_teaming_find_persistent(def, persistent);
+    const VtTeamPolicy *policy = net ? vt_teaming_policy(def, net) : NULL;
+
+    return policy ? policy->orchestration : VT_ORCHESTRATION_DEFAULT;
+}
+
+/* What was chosen when the guest booted, or found out since, stays where the new words leave the choice open. */
+static gboolean
+metadata_keep_teams(const VtDomainDef *was, VtDomainDef *def, GError **error)
+{
+    g_autoptr(GPtrArray) teams = vt_teaming_teams(was);
+
+    for (guint i = 0; i < teams->len; i++) {
+        const char *alias = ((const VtTeam *)g_ptr_array_index(teams, i))->persistent->info.alias;
+        VtOrchestration old = metadata_orchestration(was, alias), new = metadata_orchestration(def, alias);
+
+        if ((old == VT_ORCHESTRATION_MANAGEMENT || old == VT_ORCHESTRATION_AUTO) && new != old &&
+            (new == VT_ORCHESTRATION_DEFAULT || new == VT_ORCHESTRATION_AUTO) &&
+            !vt_orchestration_write(def, alias, old, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 /* QEMU was started with its primaries one way or the other. */
 static gboolean
 metadata_check_teams(const VtDomainDef *live, const VtDomainDef *tried, GError **error)
@@ -145,11 +173,9 @@ metadata_check_teams(const VtDomainDef *live, const VtDomainDef *tried, GError *
     for (guint i = 0; i < teams->len; i++) {
         const VtTeam *team = g_ptr_array_index(teams, i);
         const char *alias = team->persistent->info.alias;
-        const VtNetDef *persistent = vt_teaming_find_persistent(tried, alias);
-        const VtTeamPolicy *policy = persistent ? vt_teaming_policy(tried, persistent) : NULL;
-        gboolean was = team->policy && team->policy->orchestration == VT_ORCHESTRATION_MANAGEMENT;
+        gboolean was = metadata_orchestration(live, alias) == VT_ORCHESTRATION_MANAGEMENT;
 
-        if (was != (policy && policy->orchestration == VT_ORCHESTRATION_MANAGEMENT))
+        if (was != (metadata_orchestration(tried, alias) == VT_ORCHESTRATION_MANAGEMENT))
             return vt_error_set(
                 error, VT_ERROR_OPERATION_INVALID,
                 _("who unplugs the primary of team '%s' cannot change while the guest runs: set "
@@ -165,7 +191,7 @@ vt_query_set_metadata(VtDriver *driver, VtDomain *domain, int type, const char *
 {
     const MetadataChange change = { .type = type, .text = metadata, .key = key, .uri = uri };
     VtDomainDef *live = NULL, *config = NULL;
-    g_autoptr(VtDomainDef) former = NULL, tried = NULL, changed = NULL;
+    g_autoptr(VtDomainDef) former = NULL, tried = NULL, changed = NULL, booted = NULL;
 
     if (!metadata_check(&change, error) || !metadata_targets(domain, flags, &live, &config, error))
         return FALSE;
@@ -175,8 +201,9 @@ vt_query_set_metadata(VtDriver *driver, VtDomain *domain, int type, const char *
     if ((tried && !metadata_apply(tried, &change, error)) ||
         (changed && !metadata_apply(changed, &change, error)))
         return FALSE;
-    if (tried && !metadata_check_teams(live, tried, error))
+    if (tried && (!metadata_keep_teams(live, tried, error) || !metadata_check_teams(live, tried, error)))
         return FALSE;
+    booted = live ? vt_domain_def_copy(live) : NULL;
     if (config) {
         former = vt_domain_def_copy(config);
         vt_domain_set_persistent_def(domain, g_steal_pointer(&changed));
@@ -185,7 +212,7 @@ vt_query_set_metadata(VtDriver *driver, VtDomain *domain, int type, const char *
             return FALSE;
         }
     }
-    if (live && !metadata_apply(live, &change, error))
+    if (live && (!metadata_apply(live, &change, error) || !metadata_keep_teams(booted, live, error)))
         return FALSE;
     if (live)
         vt_domain_status_changed(domain);
