@@ -151,6 +151,7 @@ test_silent(void)
 {
     Fixture *f = fixture_new("silent", 5000);
 
+    fixture_wait(f, "ready");
     vt_qmp_client_call(f->client, "query-status", NULL, 30, note_reply, f);
     fixture_wait(f, "timeout");
     vt_qmp_client_call(f->client, "query-migrate", NULL, 0, note_reply, f);
