@@ -171,6 +171,8 @@ class Devices(FaultTest):
     """Both legs leave and come back; whatever is struck, guest, definitions and host agree afterwards."""
     domain = 'plug1'
     aliases = {'ua-standby', 'ua-primary'}
+    # Steps that do nothing for an emulated leg on a bridge: one walk over them is enough.
+    idle = ('take-port', 'choose-vf', 'take-host-device', 'raise-memlock', 'make-macvtap', 'add-port', 'set-link')
 
     def interfaces(self, *options):
         root = ElementTree.fromstring(self.a.virsh('dumpxml', self.domain, *options).stdout)
@@ -225,6 +227,8 @@ class Devices(FaultTest):
             for step in sequences()[sequence]:
                 if action == 'fail' and step == 'adopt':
                     continue  # it fails only when the guest has ended
+                if action != 'kill-before' and step in self.idle:
+                    continue
                 with self.subTest(sequence=sequence, step=step):
                     self.bring(kept if command == 'detach-device' else kept - {leg})
                     self.ask(sequence, step, action)
