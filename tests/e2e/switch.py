@@ -175,6 +175,24 @@ class Command(SwitchTest):
         self.assert_alive()
         self.come_back(self.a, serial)
 
+    def save_kept(self, **more):
+        serial = self.boot(**more)
+        self.wait_team(self.a, active='primary')
+        self.leave(self.a, serial)
+        path = os.path.join(self.lab.dir, 'kept.save')
+        self.a.virsh('save', self.domain, path, timeout=120)
+        mark = serial.end()
+        self.a.virsh('restore', path, timeout=120)
+        serial.wait(r'failover primary slave:\w+ registered', 40, mark)
+        self.wait_team(self.a, kept=None, active='primary')
+        self.assert_alive()
+
+    def test_restored_guest_has_its_primary(self):
+        self.save_kept()
+
+    def test_restored_guest_has_its_primary_managed(self):
+        self.save_kept(policy=MANAGED)
+
     def test_guest_reboots_on_standby(self):
         serial = self.boot()
         self.wait_team(self.a, active='primary')
