@@ -106,7 +106,7 @@ def run_jobs(jobs, count, title, width=1):
             text, status, seconds = result.result()
             failed = count.failed
             count.take_tap('%s %s' % (label, test['name']), text if test['protocol'] == 'tap' else '', status)
-            if width > 1:
+            if seconds > 20:
                 print('%s %s: %.0f s' % (label, test['name'], seconds), flush=True)
             if count.failed > failed:
                 print(text[-12000:])
@@ -114,7 +114,8 @@ def run_jobs(jobs, count, title, width=1):
 
 
 def run_suite(folder, count, label, suite):
-    run_jobs(jobs_of(folder, label, suite), count, '%s %s' % (label, suite), SIDE_BY_SIDE if suite in GUESTS else 1)
+    width = SIDE_BY_SIDE if suite in GUESTS else os.cpu_count() or 1 if suite == 'unit' else 1
+    run_jobs(jobs_of(folder, label, suite), count, '%s %s' % (label, suite), width)
 
 
 def main():
