@@ -28,7 +28,7 @@ spec_of(FakeNic *nic)
         .brother = brother,
         .shots = 12,
         .interval_us = 2000,
-        .rest_us = 200000, /* other tests run beside this one */
+        .rest_us = 100000, /* other tests run beside this one */
     };
 }
 
