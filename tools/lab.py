@@ -123,8 +123,9 @@ class Serial:
 
     def links(self, since=None):
         """The guest's interfaces as it last told them: {name: (role, driver, state)}."""
-        lines = re.findall(r'VT: links(.*)', self.text(since))
-        return {f[0]: tuple(f[1:4]) for f in (w.split(':') for w in lines[-1].split())} if lines else {}
+        lines = re.findall(r'VT: links(.*)\n', self.text(since))  # not one that is being written
+        words = [w.split(':') for w in lines[-1].split()] if lines else []
+        return {f[0]: tuple(f[1:4]) for f in words if len(f) == 4}
 
 
 class Probe:
