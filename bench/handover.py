@@ -76,11 +76,11 @@ class RawConductor:
 
     def __init__(self, primary):
         self.primary = primary
-        self.number = 0
 
     def boot(self, lab, options):
         self.lab = lab
         self.options = options
+        self.number = 0
         self.guest = rawswitch.RawGuest(lab, lab.a, self.primary, options=options, name='raw')
         self.serial = vt.Serial(self.guest.serial_path)
         self.serial.mark = self.serial.end()
