@@ -32,6 +32,7 @@
 #include "datapath/fdb.h"
 #include "datapath/mirror.h"
 #include "datapath/port-note.h"
+#include "datapath/vf-note.h"
 #include "util/json.h"
 #include "util/link.h"
 
@@ -39,7 +40,6 @@
 #include <string.h>
 
 #define SRIOV_BACKEND "sriov"
-#define SRIOV_TRIES   30
 /* The first interrupt is a sure sign, except where the hardware posts them to the guest; copies cost nothing meanwhile. */
 #define SRIOV_STIR_LIMIT_MS  30000
 #define SRIOV_NEIGHBOURS_MAX 64 /* NICs have few filters: 82576 has 24 */
@@ -48,17 +48,11 @@ typedef struct {
     VtNetlink *netlink;
     VtMac mac;
     char *standby;
-    char *pf;
-    guint vf;
-    VtVfSettings wanted; /* with the team's MAC */
+    VtVfNote vf;
     const VtPciHost *host;
-    VtPciBdf bdf;
     gboolean late_filter;
-    guint tries;
     VtPortNote standby_note;
     VtPortNote pf_note;
-    gboolean vf_noted;
-    VtVfSettings original;
     gboolean had_self;  /* the PF had the guest's address before us */
     GArray *pins;       /* of VtFdbEntry: pinned by others before us */
     GArray *neighbours; /* of VtMac: counted for this team */
@@ -222,21 +216,14 @@ sriov_note_ports(Sriov *sriov, gboolean *grew, GError **error)
 {
     g_autoptr(GArray) self = NULL;
     gboolean pf_noted = FALSE;
-    VtLinkInfo pf;
 
-    if (!vt_link_get(sriov->netlink, sriov->pf, &pf, error))
-        return FALSE;
-    if (!pf.up)
-        return vt_error_set(error, VT_ERROR_UNSUPPORTED,
-                            "The PF's interface '%s' is down: its VFs stay in reset until it is brought up.",
-                            sriov->pf);
     if (!vt_port_note_take(sriov->netlink, sriov->standby, &sriov->standby_note, grew, error) ||
-        !vt_port_note_take(sriov->netlink, sriov->pf, &sriov->pf_note, &pf_noted, error))
+        !vt_port_note_take(sriov->netlink, sriov->vf.pf, &sriov->pf_note, &pf_noted, error))
         return FALSE;
     if (sriov->standby_note.master != sriov->pf_note.master)
         return vt_error_set(error, VT_ERROR_UNSUPPORTED,
                             "The standby's interface '%s' and the PF '%s' are not ports of the same bridge.",
-                            sriov->standby, sriov->pf);
+                            sriov->standby, sriov->vf.pf);
     if (!pf_noted)
         return TRUE;
     *grew = TRUE;
@@ -257,51 +244,9 @@ sriov_prepare(gpointer state, VtFeed feed, gboolean *noted, GError **error)
     *noted = FALSE;
     if (feed == VT_FEED_RELEASED)
         return TRUE;
-    if (!sriov_note_ports(sriov, noted, error))
+    if (!vt_vf_note_take(sriov->netlink, &sriov->vf, noted, error) || !sriov_note_ports(sriov, noted, error))
         return FALSE;
-    if (!sriov->vf_noted) {
-        if (!vt_vf_get(sriov->netlink, sriov->pf_note.ifindex, sriov->vf, &sriov->original, NULL, error))
-            return FALSE;
-        sriov->vf_noted = TRUE;
-        *noted = TRUE;
-    }
     return !sriov_plans[feed].neighbours || sriov_note_neighbours(sriov, noted, error);
-}
-
-static JsonObject *
-sriov_settings_to_json(const VtVfSettings *settings)
-{
-    char mac[VT_MAC_STRING_SIZE];
-
-    return vt_json_object_new("i:fields", (int)settings->fields, "s:mac", vt_mac_format(&settings->mac, mac),
-                              "i:vlan", (int)settings->vlan, "i:qos", (int)settings->qos, "i:vlan-proto",
-                              (int)settings->vlan_proto, "b:spoofchk", settings->spoofchk, "b:trust",
-                              settings->trust, "i:link-state", (int)settings->link_state,
-                              "l:min-rate-mbit-per-s", (gint64)settings->min_rate_mbit_per_s,
-                              "l:max-rate-mbit-per-s", (gint64)settings->max_rate_mbit_per_s, NULL);
-}
-
-static gboolean
-sriov_settings_from_json(JsonNode *node, VtVfSettings *settings, GError **error)
-{
-    VtVfSettings out = { 0 };
-    const char *mac;
-
-    if (!vt_json_get_string(node, "mac", &mac, error))
-        return FALSE;
-    if (!vt_mac_parse(mac, &out.mac))
-        return vt_error_set(error, VT_ERROR_INVALID_ARG, "'%s' is no MAC address.", mac);
-    out.fields = (guint)CLAMP(vt_json_int_or(node, "fields", 0), 0, VT_VF_FIELDS_ALL);
-    out.vlan = (guint16)CLAMP(vt_json_int_or(node, "vlan", 0), 0, 4095);
-    out.qos = (guint8)CLAMP(vt_json_int_or(node, "qos", 0), 0, 7);
-    out.vlan_proto = (guint16)CLAMP(vt_json_int_or(node, "vlan-proto", 0), 0, G_MAXUINT16);
-    out.spoofchk = vt_json_bool_or(node, "spoofchk", FALSE);
-    out.trust = vt_json_bool_or(node, "trust", FALSE);
-    out.link_state = (VtVfLinkState)CLAMP(vt_json_int_or(node, "link-state", 0), 0, VT_VF_LINK_DISABLE);
-    out.min_rate_mbit_per_s = (guint32)CLAMP(vt_json_int_or(node, "min-rate-mbit-per-s", 0), 0, G_MAXUINT32);
-    out.max_rate_mbit_per_s = (guint32)CLAMP(vt_json_int_or(node, "max-rate-mbit-per-s", 0), 0, G_MAXUINT32);
-    *settings = out;
-    return TRUE;
 }
 
 static JsonObject *
@@ -310,51 +255,26 @@ sriov_note(gpointer state)
     const Sriov *sriov = state;
     JsonArray *neighbours = json_array_new();
     char mac[VT_MAC_STRING_SIZE];
-    char bdf[VT_PCI_BDF_STRING_SIZE];
+    JsonObject *object = vt_vf_note_to_json(&sriov->vf);
 
     for (guint i = 0; i < sriov->neighbours->len; i++)
         json_array_add_string_element(neighbours,
                                       vt_mac_format(&g_array_index(sriov->neighbours, VtMac, i), mac));
-    return vt_json_object_new(
-        "s:backend", SRIOV_BACKEND, "s:mac", vt_mac_format(&sriov->mac, mac), "s:standby", sriov->standby,
-        "s:pf", sriov->pf, "i:vf", (int)sriov->vf, "s:bdf", vt_pci_bdf_format(&sriov->bdf, bdf),
-        "b:late-filter", sriov->late_filter, "i:tries", (int)sriov->tries, "b:had-self", sriov->had_self,
-        "o:wanted", sriov_settings_to_json(&sriov->wanted), "O:original",
-        sriov->vf_noted ? sriov_settings_to_json(&sriov->original) : NULL, "O:standby-port",
-        sriov->standby_note.noted ? vt_port_note_to_json(&sriov->standby_note) : NULL, "O:pf-port",
-        sriov->pf_note.noted ? vt_port_note_to_json(&sriov->pf_note) : NULL, "a:pins",
-        vt_port_note_pins_to_json(sriov->pins), "a:neighbours", neighbours, NULL);
+    json_object_set_string_member(object, "backend", SRIOV_BACKEND);
+    json_object_set_string_member(object, "mac", vt_mac_format(&sriov->mac, mac));
+    json_object_set_string_member(object, "standby", sriov->standby);
+    json_object_set_boolean_member(object, "late-filter", sriov->late_filter);
+    json_object_set_boolean_member(object, "had-self", sriov->had_self);
+    if (sriov->standby_note.noted)
+        json_object_set_object_member(object, "standby-port", vt_port_note_to_json(&sriov->standby_note));
+    if (sriov->pf_note.noted)
+        json_object_set_object_member(object, "pf-port", vt_port_note_to_json(&sriov->pf_note));
+    json_object_set_array_member(object, "pins", vt_port_note_pins_to_json(sriov->pins));
+    json_object_set_array_member(object, "neighbours", neighbours);
+    return object;
 }
 
 /* ---- making it so ---- */
-
-/*
- * The VF without the guest's MAC. What it had may be the guest's MAC itself (left behind by somebody); then none.
- * Only what we set is put back: some drivers refuse even their own defaults for what was never asked of them.
- */
-static gboolean
-sriov_disarm_vf(Sriov *sriov, guint fields, GError **error)
-{
-    VtVfSettings back = sriov->original;
-
-    back.fields &= fields;
-    if ((fields & VT_VF_MAC) && vt_mac_equal(&back.mac, &sriov->mac))
-        memset(&back.mac, 0, sizeof back.mac);
-    return vt_vf_program(sriov->netlink, sriov->pf_note.ifindex, sriov->vf, &back, sriov->tries, error);
-}
-
-static gboolean
-sriov_set_vf(Sriov *sriov, gboolean armed, GError **error)
-{
-    VtVfSettings now;
-
-    if (armed)
-        return vt_vf_program(sriov->netlink, sriov->pf_note.ifindex, sriov->vf, &sriov->wanted, sriov->tries,
-                             error);
-    if (!vt_vf_get(sriov->netlink, sriov->pf_note.ifindex, sriov->vf, &now, NULL, error))
-        return FALSE;
-    return !vt_mac_equal(&now.mac, &sriov->mac) || sriov_disarm_vf(sriov, VT_VF_MAC, error);
-}
 
 static gboolean
 sriov_set_standby_port(Sriov *sriov, const SriovPlan *plan, GError **error)
@@ -446,7 +366,7 @@ sriov_follow_plan(Sriov *sriov, const SriovPlan *plan, gboolean armed, GError **
 {
     if (!sriov_set_standby_port(sriov, plan, error))
         return FALSE;
-    if (!armed && !sriov_set_vf(sriov, FALSE, error))
+    if (!armed && !vt_vf_note_arm(sriov->netlink, &sriov->vf, FALSE, error))
         return FALSE;
     if (plan->self && !sriov_set_guest_self(sriov, error))
         return FALSE;
@@ -454,7 +374,7 @@ sriov_follow_plan(Sriov *sriov, const SriovPlan *plan, gboolean armed, GError **
         return FALSE;
     if (plan->copies && !sriov_set_copies(sriov, TRUE, error))
         return FALSE;
-    if (armed && !sriov_set_vf(sriov, TRUE, error))
+    if (armed && !vt_vf_note_arm(sriov->netlink, &sriov->vf, TRUE, error))
         return FALSE;
     if (!sriov_set_pin(sriov, plan->pin, error))
         return FALSE;
@@ -483,8 +403,7 @@ sriov_release(Sriov *sriov, GError **error)
     GError *first = NULL;
 
     if (pf_is_there) {
-        if (sriov->vf_noted)
-            sriov_disarm_vf(sriov, sriov->wanted.fields, vt_port_note_first(&first));
+        vt_vf_note_restore(sriov->netlink, &sriov->vf, &first);
         if (!sriov->had_self)
             sriov_set_self(sriov, &sriov->mac, FALSE, vt_port_note_first(&first));
         vt_fdb_unpin(sriov->netlink, sriov->pf_note.ifindex, &sriov->mac, vt_port_note_first(&first));
@@ -499,7 +418,7 @@ sriov_release(Sriov *sriov, GError **error)
     }
     vt_port_note_restore_pins(sriov->netlink, sriov->pins, &first);
     g_array_set_size(sriov->pins, 0);
-    sriov->vf_noted = FALSE;
+    sriov->vf.noted = FALSE;
     sriov->had_self = FALSE;
     sriov->pf_note.noted = FALSE;
     sriov->standby_note.noted = FALSE;
@@ -531,7 +450,7 @@ static gboolean
 sriov_count_interrupts(Sriov *sriov)
 {
     guint64 now = 0;
-    gboolean set_up = sriov->host && vt_pci_interrupts(sriov->host, &sriov->bdf, &now);
+    gboolean set_up = sriov->host && vt_pci_interrupts(sriov->host, &sriov->vf.bdf, &now);
 
     sriov->alive += now > sriov->interrupts ? now - sriov->interrupts : 0;
     sriov->interrupts = now;
@@ -547,11 +466,11 @@ sriov_look(gpointer state, VtLifeSigns *signs)
     gboolean set_up;
 
     if (!sriov->pf_note.noted ||
-        !vt_vf_get(sriov->netlink, sriov->pf_note.ifindex, sriov->vf, &settings, &counters, NULL))
+        !vt_vf_get(sriov->netlink, sriov->pf_note.ifindex, sriov->vf.vf, &settings, &counters, NULL))
         return FALSE;
     set_up = sriov_count_interrupts(sriov);
     *signs = (VtLifeSigns){
-        .stirs = set_up && vt_pci_bus_master(sriov->host, &sriov->bdf),
+        .stirs = set_up && vt_pci_bus_master(sriov->host, &sriov->vf.bdf),
         .frames = counters.tx_packets + sriov->alive,
     };
     return TRUE;
@@ -569,7 +488,6 @@ sriov_free(gpointer state)
     g_array_unref(sriov->pins);
     g_array_unref(sriov->neighbours);
     g_free(sriov->standby);
-    g_free(sriov->pf);
     g_free(sriov);
 }
 
@@ -592,15 +510,15 @@ vt_sriov_new(const VtSriovSpec *spec, VtNetlink *netlink)
     sriov->netlink = netlink;
     sriov->mac = spec->mac;
     sriov->standby = g_strdup(spec->standby);
-    sriov->pf = g_strdup(spec->pf);
-    sriov->vf = spec->vf;
-    sriov->wanted = spec->settings;
-    sriov->wanted.fields |= VT_VF_MAC;
-    sriov->wanted.mac = spec->mac;
+    g_strlcpy(sriov->vf.pf, spec->pf, sizeof sriov->vf.pf);
+    sriov->vf.vf = spec->vf;
+    sriov->vf.bdf = spec->bdf;
+    sriov->vf.tries = spec->tries;
+    sriov->vf.wanted = spec->settings;
+    sriov->vf.wanted.fields |= VT_VF_MAC;
+    sriov->vf.wanted.mac = spec->mac;
     sriov->host = spec->host;
-    sriov->bdf = spec->bdf;
     sriov->late_filter = spec->late_filter;
-    sriov->tries = spec->tries ? spec->tries : SRIOV_TRIES;
     sriov->pins = g_array_new(FALSE, FALSE, sizeof(VtFdbEntry));
     sriov->neighbours = g_array_new(FALSE, FALSE, sizeof(VtMac));
     return (VtBackend){ .funcs = &sriov_funcs, .state = sriov };
@@ -609,18 +527,16 @@ vt_sriov_new(const VtSriovSpec *spec, VtNetlink *netlink)
 static gboolean
 sriov_read_note(Sriov *sriov, JsonNode *note, GError **error)
 {
-    JsonNode *original = vt_json_find(note, "original");
     JsonNode *standby = vt_json_find(note, "standby-port");
     JsonNode *pf = vt_json_find(note, "pf-port");
     JsonArray *pins, *neighbours;
 
     if (!vt_json_get_array(note, "pins", &pins, error) ||
         !vt_json_get_array(note, "neighbours", &neighbours, error) ||
-        (original && !sriov_settings_from_json(original, &sriov->original, error)) ||
         (standby && !vt_port_note_from_json(standby, &sriov->standby_note, error)) ||
         (pf && !vt_port_note_from_json(pf, &sriov->pf_note, error)))
         return FALSE;
-    sriov->vf_noted = original != NULL;
+    sriov->vf.ifindex = sriov->pf_note.ifindex;
     sriov->had_self = vt_json_bool_or(note, "had-self", FALSE);
     vt_port_note_pins_from_json(pins, &sriov->mac, sriov->pins);
     for (guint i = 0; i < json_array_get_length(neighbours); i++) {
@@ -636,22 +552,23 @@ sriov_read_note(Sriov *sriov, JsonNode *note, GError **error)
 }
 
 static gboolean
-sriov_read_spec(JsonNode *note, VtSriovSpec *spec, GError **error)
+sriov_read_spec(JsonNode *note, VtSriovSpec *spec, VtVfNote *vf, GError **error)
 {
     const char *backend = vt_json_string_or(note, "backend", "");
 
     if (strcmp(backend, SRIOV_BACKEND) != 0 || !vt_json_get_string(note, "standby", &spec->standby, error) ||
-        !vt_json_get_string(note, "pf", &spec->pf, error) ||
-        !sriov_settings_from_json(vt_json_find(note, "wanted"), &spec->settings, error) ||
-        !vt_mac_parse(vt_json_string_or(note, "mac", ""), &spec->mac) ||
-        !vt_pci_bdf_parse(vt_json_string_or(note, "bdf", ""), &spec->bdf)) {
+        !vt_vf_note_from_json(note, vf, error) ||
+        !vt_mac_parse(vt_json_string_or(note, "mac", ""), &spec->mac)) {
         g_clear_error(error);
         return vt_error_set(error, VT_ERROR_INVALID_ARG, "This is not a note of the back end '%s'.",
                             SRIOV_BACKEND);
     }
-    spec->vf = (guint)CLAMP(vt_json_int_or(note, "vf", 0), 0, G_MAXUINT16);
+    spec->pf = vf->pf;
+    spec->vf = vf->vf;
+    spec->bdf = vf->bdf;
+    spec->settings = vf->wanted;
+    spec->tries = vf->tries;
     spec->late_filter = vt_json_bool_or(note, "late-filter", FALSE);
-    spec->tries = (guint)CLAMP(vt_json_int_or(note, "tries", 0), 0, 1000);
     return TRUE;
 }
 
@@ -660,15 +577,20 @@ vt_sriov_from_note(JsonNode *note, const VtPciHost *host, VtNetlink *netlink, Vt
                    GError **error)
 {
     VtSriovSpec spec = { .host = host };
+    VtVfNote vf;
     VtBackend made;
+    Sriov *sriov;
 
-    if (!sriov_read_spec(note, &spec, error)) {
+    if (!sriov_read_spec(note, &spec, &vf, error)) {
         vt_netlink_free(netlink);
         return FALSE;
     }
     made = vt_sriov_new(&spec, netlink);
-    if (!sriov_read_note(made.state, note, error)) {
-        sriov_free(made.state);
+    sriov = made.state;
+    sriov->vf.noted = vf.noted;
+    sriov->vf.original = vf.original;
+    if (!sriov_read_note(sriov, note, error)) {
+        sriov_free(sriov);
         return FALSE;
     }
     *backend = made;
