@@ -4,6 +4,7 @@
  */
 #include <glib-unix.h>
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,6 +28,8 @@
 
 /* virConnectListAllDomainsFlags */
 #define MAIN_LIST_ACTIVE 1u
+
+#define MAIN_MMAP_BYTES (128 * 1024)
 
 typedef struct {
     char *root, *config_path, *listen_socket, *log_level;
@@ -180,6 +183,18 @@ main_close(MainState *state)
     g_free(state->options.log_level);
 }
 
+/* ---- memory ---- */
+
+/* Threads that wait for disks need no heaps of their own; and what is large (the schema of a QEMU, a guest's XML) goes
+ * back when it is freed: glibc would otherwise take the first such piece as a reason to keep the later ones. */
+static void
+main_frugal(void)
+{
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, MAIN_MMAP_BYTES);
+    mallopt(M_TRIM_THRESHOLD, MAIN_MMAP_BYTES);
+}
+
 /* ---- running ---- */
 
 static gboolean
@@ -230,6 +245,7 @@ main_run(MainState *state)
         sources[3] = g_timeout_add_seconds(1, main_idle_tick, state);
     vt_driver_autostart(state->driver);
     vt_log_info("virtteamd %s is ready", VT_VERSION);
+    malloc_trim(0); /* what reading the definitions and probing QEMU has left */
     vt_listen_notify("READY=1");
     g_main_loop_run(state->loop);
     vt_listen_notify("STOPPING=1");
@@ -300,6 +316,7 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     int code = EXIT_SUCCESS;
 
+    main_frugal();
     setlocale(LC_ALL, "");
     bindtextdomain("virtteam", VT_LOCALEDIR);
     signal(SIGPIPE, SIG_IGN);

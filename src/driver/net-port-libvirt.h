@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Ports of virtual networks through libvirt's public client API: the only file that knows libvirt.
+ * Ports of virtual networks through libvirt's public client API. It and net-port-library alone know libvirt.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ typedef struct {
      * @network:  name of the network
      * @xml:      the port, with its UUID
      * @port_xml: (out) (transfer full) the port as it was made
-     * @error:    (out) SYSTEM: no daemon; NO_NETWORK; OPERATION_FAILED with the daemon's words
+     * @error:    (out) SYSTEM: no daemon, or no client library; NO_NETWORK; OPERATION_FAILED with the daemon's words
      */
     gboolean (*create)(const char *uri, const char *network, const char *xml, char **port_xml,
                        GError **error);
