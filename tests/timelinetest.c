@@ -184,10 +184,66 @@ test_svg_shows_the_legs(void)
     g_assert_cmpuint(timelinetest_count(svg, ">team6</text>"), ==, 0);
 }
 
+/* What one sees first: where the guest runs, when it stood still, when packets were lost, and why it failed. */
+static void
+test_svg_tells_the_story(void)
+{
+    g_autoptr(VtTimeline) timeline = timelinetest_sample();
+    VtTimelineEntry failed = { .t_us = 4300000, .what = VT_TIMELINE_FAILED, .detail = (char *)"no <way>" };
+    g_autofree char *svg = vt_timeline_to_svg(timeline);
+    g_autofree char *bad = NULL;
+
+    g_assert_cmpuint(timelinetest_count(svg, "<title>the guest runs here</title>"), ==, 2);
+    g_assert_nonnull(strstr(svg, ">stands still 15 ms</text>"));
+    g_assert_nonnull(
+        strstr(svg, ">The guest has moved; it stood still for 15 ms; packets were lost for 40 ms</text>"));
+    g_assert_nonnull(strstr(svg, ">probe</text>"));
+    vt_timeline_add(timeline, &failed);
+    bad = vt_timeline_to_svg(timeline);
+    g_assert_nonnull(strstr(bad, ">failed: no &lt;way&gt;</text>"));
+    g_assert_nonnull(strstr(bad, ">Failed; "));
+}
+
+/* Rows: what is noted where and when; how far the destination's clock is off. */
+static void
+test_clocks_that_differ_are_seen(void)
+{
+    static const struct {
+        const char *name;
+        gint64 begin, transfer, completed, prepared, resume, skew;
+    } rows[] = {
+        { "none", 100, 300, 500, 200, 600, 0 },
+        { "behind-at-the-begin", 100, 300, 500, 40, 500, 60 },
+        { "behind-at-the-end", 100, 300, 500, 110, 420, 80 },
+        { "behind-at-both", 100, 300, 500, 90, 420, 80 },
+        { "ahead", 100, 300, 500, 350, 700, -50 },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(VtTimeline) timeline = vt_timeline_new("m", "web", "a");
+        const VtTimelineEntry entries[] = {
+            { .t_us = rows[i].begin, .what = VT_TIMELINE_BEGIN },
+            { .t_us = rows[i].transfer, .what = VT_TIMELINE_TRANSFER },
+            { .t_us = rows[i].completed, .what = VT_TIMELINE_COMPLETED },
+            { .t_us = rows[i].prepared, .side = VT_TIMELINE_DESTINATION, .what = VT_TIMELINE_PREPARED },
+            { .t_us = rows[i].resume, .side = VT_TIMELINE_DESTINATION, .what = VT_TIMELINE_RESUME },
+        };
+
+        g_test_message("%s", rows[i].name);
+        for (gsize k = 0; k < G_N_ELEMENTS(entries); k++)
+            vt_timeline_add(timeline, &entries[k]);
+        g_assert_cmpint(vt_timeline_skew(timeline), ==, rows[i].skew);
+        vt_timeline_shift(timeline, VT_TIMELINE_DESTINATION, rows[i].skew);
+        g_assert_cmpint(vt_timeline_skew(timeline), ==, 0);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/qemu/timeline/svg-tells-the-story", test_svg_tells_the_story);
+    g_test_add_func("/qemu/timeline/clocks-that-differ-are-seen", test_clocks_that_differ_are_seen);
     g_test_add_func("/qemu/timeline/lines-come-back", test_lines_come_back);
     g_test_add_func("/qemu/timeline/bad-files-are-refused", test_bad_files_are_refused);
     g_test_add_func("/qemu/timeline/a-torn-last-line-is-left-out", test_a_torn_last_line_is_left_out);

@@ -38,14 +38,15 @@ cmd_timeline_run(char **argv)
     g_autofree char *with = NULL;
     const GOptionEntry entries[] = {
         { "svg", 0, 0, G_OPTION_ARG_NONE, &svg, N_("draw it as an SVG picture"), NULL },
-        { "with", 0, 0, G_OPTION_ARG_FILENAME, &with, N_("join the other host's file of the same migration"),
-          "FILE" },
+        { "with", 0, 0, G_OPTION_ARG_FILENAME, &with,
+          N_("join the other host's file of the same migration; - is standard input"), "FILE" },
         { NULL },
     };
     g_auto(GStrv) words = vt_cmd_options(&vt_cmd_timeline, argv, entries, 1);
     g_autoptr(VtTimeline) timeline = NULL;
     g_autoptr(GError) error = NULL;
     g_autofree char *out = NULL;
+    gint64 skew;
 
     if (!words)
         return VT_CMD_USAGE;
@@ -54,6 +55,12 @@ cmd_timeline_run(char **argv)
         g_printerr("virtteam timeline: %s\n", error->message);
         return VT_CMD_FAILED;
     }
+    skew = vt_timeline_skew(timeline);
+    vt_timeline_shift(timeline, VT_TIMELINE_DESTINATION, skew);
+    if (skew)
+        g_printerr(
+            _("virtteam timeline: the hosts' clocks differ: the destination's times are shown %+.3f s\n"),
+            (double)skew / 1e6);
     out = svg ? vt_timeline_to_svg(timeline) : vt_timeline_to_text(timeline);
     g_print("%s", out);
     return VT_CMD_OK;

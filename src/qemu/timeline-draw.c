@@ -6,6 +6,7 @@ static void
 timeline_text_summary(const VtTimeline *timeline, GString *out)
 {
     guint64 lost_us = 0;
+    g_autofree char *story = vt_timeline_story(timeline);
     guint losses = 0;
 
     g_string_append(out, "\n");
@@ -29,6 +30,7 @@ timeline_text_summary(const VtTimeline *timeline, GString *out)
     if (losses)
         g_string_append_printf(out, "%-11s %-9s %9.3f s in %u gaps\n", "probe", "dark", (double)lost_us / 1e6,
                                losses);
+    g_string_append_printf(out, "%s.\n", story);
 }
 
 char *

@@ -31,3 +31,9 @@ gint64 vt_timeline_last(const VtTimeline *timeline);
 /** The first span of a phase; FALSE when it never began. */
 gboolean vt_timeline_find_span(const VtTimeline *timeline, const VtTimelinePhase *phase,
                                VtTimelineSpan *span);
+
+/** When the guest's processors ran nowhere: from their stop at the source until they go on at either host; FALSE: never. */
+gboolean vt_timeline_find_still(const VtTimeline *timeline, VtTimelineSpan *span);
+
+/** What it tells, in one line: how it ended, how long the guest stood still and was without its primary; (transfer full). */
+char *vt_timeline_story(const VtTimeline *timeline);

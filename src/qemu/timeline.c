@@ -253,3 +253,15 @@ vt_timeline_merge(VtTimeline *timeline, const VtTimeline *other)
     }
     timeline_sort(timeline);
 }
+
+void
+vt_timeline_shift(VtTimeline *timeline, VtTimelineSide side, gint64 by_us)
+{
+    for (guint i = 0; i < timeline->entries->len; i++) {
+        VtTimelineEntry *entry = g_ptr_array_index(timeline->entries, i);
+
+        if (entry->side == side)
+            entry->t_us += by_us;
+    }
+    timeline_sort(timeline);
+}

@@ -92,6 +92,17 @@ gboolean vt_timeline_has(const VtTimeline *timeline, const VtTimelineEntry *entr
 /** Add copies of the entries of @other that are not there yet, keeping the order by time. */
 void vt_timeline_merge(VtTimeline *timeline, const VtTimeline *other);
 
+/**
+ * vt_timeline_skew - how far the hosts' clocks are apart at least
+ * @timeline: sorted, with both hosts' entries
+ *
+ * Return: microseconds that have to be added to the destination's times, so that nothing comes before its cause; 0: none.
+ */
+gint64 vt_timeline_skew(const VtTimeline *timeline);
+
+/** Add microseconds to the times of one host's entries, keeping the order by time. */
+void vt_timeline_shift(VtTimeline *timeline, VtTimelineSide side, gint64 by_us);
+
 const char *vt_timeline_side_name(VtTimelineSide side);
 const char *vt_timeline_what_name(VtTimelineWhat what);
 
@@ -99,12 +110,12 @@ const char *vt_timeline_what_name(VtTimelineWhat what);
  * vt_timeline_to_text - a table for a terminal: time since the first entry, side, team, event, detail
  * @timeline: sorted
  *
- * Return: (transfer full) lines, a summary of phases and of lost packets at the end.
+ * Return: (transfer full) lines, a summary of phases and of lost packets and one sentence at the end.
  */
 char *vt_timeline_to_text(const VtTimeline *timeline);
 
 /**
- * vt_timeline_to_svg - a picture: one lane a host and team, phases as bars, losses as red bars
+ * vt_timeline_to_svg - a picture: one lane a host, with phases as bars and a track a leg, losses as red bars
  * @timeline: sorted
  *
  * Return: (transfer full) a complete SVG document.
