@@ -11,6 +11,7 @@
 #include "driver/device.h"
 #include "driver/domain-private.h"
 #include "driver/event.h"
+#include "driver/host-port.h"
 #include "driver/hostdev.h"
 #include "driver/journal.h"
 #include "driver/net-port.h"
@@ -147,13 +148,22 @@ device_recover_close_fds(VtDomain *domain, const char *alias, guint queues)
     }
 }
 
-/* So may be a port of a network, whose UUID nobody came to know. */
+/* So may be a macvtap, whose name was chosen in the step that made it. */
+static void
+device_recover_released(gpointer user, const GError *error)
+{
+    DeviceRecovery *recovery = user;
+
+    vt_host_port_remove_unused(recovery->domain, device_recover_end, recovery);
+}
+
+/* And a port of a network, whose UUID nobody came to know. */
 static void
 device_recover_given_back(gpointer user, const GError *error)
 {
     DeviceRecovery *recovery = user;
 
-    vt_net_port_release_unused(recovery->driver, &recovery->domain->uuid, device_recover_end, recovery);
+    vt_net_port_release_unused(recovery->driver, &recovery->domain->uuid, device_recover_released, recovery);
 }
 
 /* A VF that a policy had chosen may not stand in the journal yet. */

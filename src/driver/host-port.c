@@ -444,15 +444,19 @@ host_port_unmade(GObject *source, GAsyncResult *result, gpointer user)
     host_port_task_end(run, error);
 }
 
+/* Those of that name; without one: all that @keep (nullable) has no interface for. */
 static void
-host_ports_remove(HostPorts *ports, const char *name, VtDoneFunc done, gpointer user)
+host_ports_remove(HostPorts *ports, const char *name, const VtDomainDef *keep, VtDoneFunc done, gpointer user)
 {
     HostPortTask *run = host_port_task_new(ports, done, user);
     g_autoptr(GTask) task = NULL;
 
-    for (guint i = 0; i < ports->list->len; i++)
-        if (!name || strcmp(g_array_index(ports->list, HostPort, i).name, name) == 0)
-            g_array_append_vals(run->work, &g_array_index(ports->list, HostPort, i), 1);
+    for (guint i = 0; i < ports->list->len; i++) {
+        const HostPort *port = &g_array_index(ports->list, HostPort, i);
+
+        if (name ? strcmp(port->name, name) == 0 : !(keep && host_port_find(keep, port->name)))
+            g_array_append_vals(run->work, port, 1);
+    }
     host_ports_forget(ports, run->work); /* on the disk they stay until they are gone */
     task = g_task_new(NULL, NULL, host_port_unmade, run);
     g_task_set_task_data(task, run, NULL);
@@ -465,7 +469,18 @@ vt_host_port_remove(VtDomain *domain, const char *name, VtDoneFunc done, gpointe
     HostPorts *ports = host_ports_of(domain);
 
     if (ports)
-        host_ports_remove(ports, name, done, user);
+        host_ports_remove(ports, name, NULL, done, user);
+    else if (done)
+        done(user, NULL);
+}
+
+void
+vt_host_port_remove_unused(VtDomain *domain, VtDoneFunc done, gpointer user)
+{
+    HostPorts *ports = host_ports_of(domain);
+
+    if (ports && domain->live)
+        host_ports_remove(ports, NULL, domain->live, done, user);
     else if (done)
         done(user, NULL);
 }
@@ -565,7 +580,7 @@ host_port_recover_one(VtDriver *driver, const char *name, const char *path)
         return;
     }
     if (!error)
-        host_ports_remove(ports, NULL, NULL, NULL);
+        host_ports_remove(ports, NULL, NULL, NULL, NULL);
     host_ports_unref(ports);
 }
 

@@ -36,6 +36,14 @@ void vt_host_port_add(VtDomain *domain, VtDomainDef *def, VtHostPortKind kind, V
 void vt_host_port_remove(VtDomain *domain, const char *name, VtDoneFunc done, gpointer user);
 
 /**
+ * vt_host_port_remove_unused - remove what no interface of an active domain has: the remains of an attach
+ * @domain: active
+ * @done:   as of vt_host_port_remove()
+ * @user:   for @done
+ */
+void vt_host_port_remove_unused(VtDomain *domain, VtDoneFunc done, gpointer user);
+
+/**
  * vt_host_port_set_up - macvtaps take frames, and keep them from going elsewhere, while they are up
  * @domain: active
  * @up:     the guest runs here; the standby of a team that has its own back end for this is left out

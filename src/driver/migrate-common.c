@@ -6,8 +6,10 @@
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/job.h"
-#include "util/i18n.h"
+#include "driver/journal.h"
 #include "driver/team-keep.h"
+#include "util/fault.h"
+#include "util/i18n.h"
 
 #define MIGRATE_LIMITS_KEY "migrate-limits"
 
@@ -139,6 +141,39 @@ vt_migrate_job_end(VtDriver *driver, VtDomain *domain, VtJobType type)
         vt_job_query(domain, 3, &kept, &error); /* of the completed one, which is kept for others to ask */
     if (params)
         vt_event_job_completed(driver, domain, params);
+}
+
+/* ---- the journal ---- */
+
+typedef struct {
+    const char *kind; /* a literal */
+    char *phase;
+    VtDoneFunc done;
+    gpointer user;
+} MigrateWrite;
+
+static void
+migrate_written(gpointer user, const GError *error)
+{
+    MigrateWrite *write = user;
+
+    vt_fault_point(write->kind, write->phase, VT_FAULT_KILL_AFTER, NULL);
+    write->done(write->user, error);
+    g_free(write->phase);
+    g_free(write);
+}
+
+void
+vt_migrate_journal(VtDomain *domain, VtDoneFunc done, gpointer user)
+{
+    MigrateWrite *write = g_new0(MigrateWrite, 1);
+
+    write->kind = g_strcmp0(vt_journal_kind(domain), "migrate-in") == 0 ? "migrate-in" : "migrate-out";
+    write->phase = g_strdup(vt_journal_get(domain, "phase"));
+    write->done = done;
+    write->user = user;
+    vt_fault_point(write->kind, write->phase, VT_FAULT_KILL_BEFORE, NULL);
+    vt_journal_sync(domain, migrate_written, write);
 }
 
 /* ---- small parts ---- */

@@ -51,6 +51,16 @@ void vt_migrate_job_phase(VtDomain *domain, const char *phase);
 /** Tell clients the end of a job (event JOB_COMPLETED), and keep its numbers. */
 void vt_migrate_job_end(VtDriver *driver, VtDomain *domain, VtJobType type);
 
+/**
+ * vt_migrate_journal - put the phase that has just been set on disk
+ * @domain: with an open journal of kind "migrate-out" or "migrate-in"
+ * @done:   as of vt_journal_sync()
+ * @user:   for @done
+ *
+ * Faults on request (util/fault.h) strike here by that kind and the phase's name, as at a step.
+ */
+void vt_migrate_journal(VtDomain *domain, VtDoneFunc done, gpointer user);
+
 /** The QMP connection, for the engines of both sides; @user is a VtDomain. */
 VtQmpClient *vt_migrate_qmp(gpointer user);
 

@@ -341,7 +341,7 @@ migrate_prepare_listens(gpointer user, const GError *error)
     vt_timeline_log_note(in->log, VT_TIMELINE_PREPARED, NULL, in->listen);
     vt_migrate_job_phase(in->domain, "waiting");
     in->refs++;
-    vt_journal_sync(in->domain, migrate_prepared, in);
+    vt_migrate_journal(in->domain, migrate_prepared, in);
 }
 
 static void
@@ -399,7 +399,7 @@ migrate_prepare_has_job(gpointer user, const GError *error)
         vt_journal_set(in->domain, "socket", in->uri->path);
     migrate_in_set_phase(in, VT_MIG_DST_PREPARING);
     in->refs++;
-    vt_journal_sync(in->domain, migrate_prepare_journalled, in);
+    vt_migrate_journal(in->domain, migrate_prepare_journalled, in);
 }
 
 /* Teams that a user has put on standby stay there; why they are there otherwise is the source's business. */
@@ -580,7 +580,7 @@ migrate_finish_loaded(gpointer user, const GError *error)
     }
     migrate_in_set_phase(in, VT_MIG_DST_FINISHING);
     in->refs++;
-    vt_journal_sync(in->domain, migrate_finish_journalled, in);
+    vt_migrate_journal(in->domain, migrate_finish_journalled, in);
 }
 
 static void

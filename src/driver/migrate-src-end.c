@@ -134,7 +134,7 @@ vt_migrate_out_return(VtMigrateOut *out)
     if (!out->engine)
         vt_migrate_out_make_engine(out, NULL);
     out->refs++;
-    vt_journal_sync(out->domain, migrate_return_journalled, out);
+    vt_migrate_journal(out->domain, migrate_return_journalled, out);
 }
 
 /* Nobody can say whether the guest runs at the destination: it must not run here by itself. */
@@ -208,7 +208,7 @@ vt_migrate_out_confirm(VtMigrateOut *out)
     vt_journal_set(out->domain, "flags", flags);
     g_clear_pointer(&out->engine, vt_mig_src_free);
     out->refs++;
-    vt_journal_sync(out->domain, migrate_confirm_journalled, out);
+    vt_migrate_journal(out->domain, migrate_confirm_journalled, out);
 }
 
 /* ---- clients that go, daemons that come ---- */

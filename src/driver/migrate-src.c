@@ -189,6 +189,19 @@ migrate_out_abort(gpointer user, guint flags)
         vt_migrate_out_cancel(out, _("job 'migration out' canceled by client"));
 }
 
+/* What the host feeds before anything changes. */
+static void
+migrate_begin_note(VtMigrateOut *out)
+{
+    vt_timeline_log_note(out->log, VT_TIMELINE_BEGIN, NULL, NULL);
+    for (guint i = 0; i < vt_datapath_count(out->domain); i++) {
+        VtDatapathInfo info;
+
+        vt_datapath_info(out->domain, i, &info);
+        vt_timeline_log_note(out->log, VT_TIMELINE_DATAPATH, info.team, vt_feed_name(info.feed));
+    }
+}
+
 static void
 migrate_begin_answer(gpointer user, const GError *unsafe)
 {
@@ -207,7 +220,7 @@ migrate_begin_answer(gpointer user, const GError *unsafe)
         return;
     }
     vt_migrate_out_set_phase(out, VT_MIG_SRC_BEGUN);
-    vt_timeline_log_note(out->log, VT_TIMELINE_BEGIN, NULL, NULL);
+    migrate_begin_note(out);
     cookie = vt_migrate_cookie_new(out->driver, out->domain, &out->id);
     reply.cookie = vt_mig_cookie_format(cookie);
     reply.text = out->params->destination_xml
@@ -315,7 +328,7 @@ migrate_performed(gpointer user, const GError *error)
         vt_migrate_out_set_phase(out, VT_MIG_SRC_PERFORM_DONE);
         vt_migrate_job_phase(out->domain, "confirm");
         out->refs++;
-        vt_journal_sync(out->domain, migrate_perform_answer, out);
+        vt_migrate_journal(out->domain, migrate_perform_answer, out);
         return;
     }
     vt_timeline_log_note(out->log, VT_TIMELINE_FAILED, NULL, error->message);
@@ -441,7 +454,7 @@ vt_migrate_perform(VtDriver *driver, VtDomain *domain, const char *dconnuri, con
     vt_migrate_out_set_phase(out, VT_MIG_SRC_PERFORM);
     vt_migrate_out_make_engine(out, uri);
     out->refs++;
-    vt_journal_sync(domain, migrate_perform_journalled, out);
+    vt_migrate_journal(domain, migrate_perform_journalled, out);
 }
 
 /* ---- Confirm ---- */
