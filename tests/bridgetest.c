@@ -7,6 +7,8 @@
 #include "util/link.h"
 #include "util/tap.h"
 
+#include "lib/kernel-answer.h"
+
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -76,7 +78,7 @@ add_port(Net *net, guint port, const char *pattern)
 static void
 set_up(Net *net, gconstpointer unused)
 {
-    VtBridgeSpec spec = { .mac = guest_mac, .short_queue_frames = 50000 };
+    VtLegsSpec spec = { .mac = guest_mac, .short_queue_frames = 50000 };
 
     net->netlink = new_netlink();
     make_bridge(net->netlink, "br0");
@@ -190,6 +192,57 @@ test_feeds(Net *net, gconstpointer unused)
             expect(net, UPLINK, &broadcast_mac, &other_mac, rows[to].flooded);
             expect(net, UPLINK, &multicast_mac, &other_mac, rows[to].flooded);
         }
+}
+
+/* As mlx5 in its representors: a setting that would change how broadcasts are flooded is refused as a whole. */
+static int
+answer_as_mlx5(const struct nlmsghdr *request, GByteArray *reply, gpointer user)
+{
+    Net *net = user;
+    struct ifinfomsg *header = nlmsg_data((struct nlmsghdr *)request);
+    struct nlattr *attrs[IFLA_MAX + 1] = { NULL }, *port[IFLA_BRPORT_MAX + 1] = { NULL };
+
+    if (request->nlmsg_type == RTM_SETLINK &&
+        nlmsg_parse((struct nlmsghdr *)request, sizeof *header, attrs, IFLA_MAX, NULL) == 0 &&
+        attrs[IFLA_PROTINFO] && header->ifi_index == vt_link_index(net->netlink, net->names[PRIMARY], NULL) &&
+        nla_parse_nested(port, IFLA_BRPORT_MAX, attrs[IFLA_PROTINFO], NULL) == 0 &&
+        port[IFLA_BRPORT_BCAST_FLOOD] && nla_get_u8(port[IFLA_BRPORT_BCAST_FLOOD]) == 0)
+        return EINVAL;
+    return kernel_answer(request, reply);
+}
+
+/* Then they come by flooding all the time, and not as copies too. */
+static void
+test_broadcasts_that_cannot_be_switched(Net *net, gconstpointer unused)
+{
+    static const struct {
+        VtFeed feed;
+        guint unicast[PORTS];
+        guint broadcast[PORTS];
+    } rows[] = {
+        { VT_FEED_STANDBY, { 1, 0, 0 }, { 1, 1, 0 } },
+        { VT_FEED_STANDBY_COPIED, { 1, 1, 0 }, { 1, 1, 0 } },
+        { VT_FEED_PRIMARY_COPIED, { 1, 1, 0 }, { 1, 1, 0 } },
+        { VT_FEED_PRIMARY, { 0, 1, 0 }, { 0, 1, 0 } },
+    };
+    VtLegsSpec spec = { .mac = guest_mac, .standby = net->names[STANDBY], .primary = net->names[PRIMARY] };
+    VtLinkInfo before, after;
+
+    g_assert_true(vt_link_get(net->netlink, net->names[PRIMARY], &before, NULL));
+    vt_backend_clear(&net->backend);
+    net->backend = vt_bridge_new(&spec, vt_netlink_new_fake(answer_as_mlx5, net));
+    for (gsize i = 0; i < 2 * G_N_ELEMENTS(rows); i++) {
+        gsize row = i % G_N_ELEMENTS(rows);
+
+        apply(&net->backend, rows[row].feed);
+        g_test_message("%s", vt_feed_name(rows[row].feed));
+        expect(net, UPLINK, &guest_mac, &other_mac, rows[row].unicast);
+        expect(net, UPLINK, &multicast_mac, &other_mac, rows[row].unicast);
+        expect(net, UPLINK, &broadcast_mac, &other_mac, rows[row].broadcast);
+    }
+    apply(&net->backend, VT_FEED_RELEASED);
+    g_assert_true(vt_link_get(net->netlink, net->names[PRIMARY], &after, NULL));
+    g_assert_cmpmem(&before.port, sizeof before.port, &after.port, sizeof after.port);
 }
 
 /* Before the guest runs here its address is wherever the bridge has learned it. */
@@ -577,6 +630,8 @@ main(int argc, char **argv)
     }
 #define ADD(path, func) g_test_add(path, Net, NULL, set_up, func, tear_down)
     ADD("/datapath/bridge/every-feed-reaches-its-legs-exactly-once", test_feeds);
+    ADD("/datapath/bridge/broadcasts-that-cannot-be-switched-are-not-copied",
+        test_broadcasts_that_cannot_be_switched);
     ADD("/datapath/bridge/ready-pins-nothing", test_ready);
     ADD("/datapath/bridge/what-the-guest-sends-moves-nothing", test_guest_sends);
     ADD("/datapath/bridge/release-restores-everything", test_release_restores);

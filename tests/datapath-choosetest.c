@@ -113,7 +113,7 @@ host_answer(const struct nlmsghdr *request, GByteArray *reply, gpointer user)
         host_put_port(reply, 102, "pf0npf0vf1", "pf0vf1");
         return 0;
     }
-    return fake_pf_pass_on(request, reply);
+    return kernel_answer(request, reply);
 }
 
 static VtNetlink *

@@ -87,9 +87,26 @@ wait_file(const char *name)
 }
 
 static void
+daemon_up(void)
+{
+    g_autofree char *daemon = g_strdup_printf(
+        "ovs-vswitchd unix:%s/db.sock --disable-system --pidfile=%s/ovs-vswitchd.pid -vconsole:off -vsyslog:off",
+        lab.dir, lab.dir);
+
+    lab.daemon = spawn(daemon);
+}
+
+static void
+daemon_down(void)
+{
+    kill(lab.daemon, SIGKILL);
+    waitpid(lab.daemon, NULL, 0);
+}
+
+static void
 lab_up(void)
 {
-    g_autofree char *create = NULL, *database = NULL, *daemon = NULL;
+    g_autofree char *create = NULL, *database = NULL;
 
     lab.dir = g_dir_make_tmp("vt-ovs-XXXXXX", NULL);
     g_setenv("OVS_RUNDIR", lab.dir, TRUE);
@@ -105,10 +122,7 @@ lab_up(void)
     lab.database = spawn(database);
     wait_file("db.sock");
     do_run("ovs-vsctl --no-wait init");
-    daemon = g_strdup_printf("ovs-vswitchd unix:%s/db.sock --disable-system --pidfile=%s/ovs-vswitchd.pid "
-                             "-vconsole:off -vsyslog:off",
-                             lab.dir, lab.dir);
-    lab.daemon = spawn(daemon);
+    daemon_up();
     wait_file("ovs-vswitchd.pid");
 }
 
@@ -117,9 +131,8 @@ lab_down(void)
 {
     g_autofree char *remove = g_strdup_printf("rm -rf %s", lab.dir);
 
-    kill(lab.daemon, SIGKILL);
+    daemon_down();
     kill(lab.database, SIGKILL);
-    waitpid(lab.daemon, NULL, 0);
     waitpid(lab.database, NULL, 0);
     do_run(remove);
     g_free(lab.dir);
@@ -166,7 +179,7 @@ add_port(Net *net, guint port, const char *pattern, guint16 vlan)
 static void
 set_up_vlan(Net *net, guint16 vlan)
 {
-    VtOvsSpec spec = { .mac = guest_mac, .short_queue_frames = 50000 };
+    VtLegsSpec spec = { .mac = guest_mac, .short_queue_frames = 50000 };
 
     net->netlink = new_netlink();
     do_run("ovs-vsctl --timeout=20 add-br br0 -- set bridge br0 datapath_type=netdev");
@@ -515,6 +528,8 @@ test_refusals(Net *net, gconstpointer unused)
         { "ovs-ofctl add-flow br0 priority=9,dl_dst=52:54:00:aa:bb:cc,actions=drop",
           "ovs-ofctl --strict del-flows br0 priority=9,dl_dst=52:54:00:aa:bb:cc", "guest's address" },
         { "ovs-vsctl set port prim0 tag=9", "ovs-vsctl clear port prim0 tag", "VLANs" },
+        { "ovs-vsctl --timeout=20 set interface prim0 type=dpdk",
+          "ovs-vsctl --timeout=20 set interface prim0 type=system", "'dpdk', which sends past the kernel" },
     };
 
     g_assert_cmpstr(net->names[PRIMARY], ==, "prim0");
@@ -581,6 +596,41 @@ test_missing_interfaces(Net *net, gconstpointer unused)
     settle();
     EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 1, 0);
     apply(&net->backend, VT_FEED_RELEASED);
+}
+
+/* A switch that is started anew has forgotten everything but its ports: that is seen, and set again. */
+static void
+test_restart(Net *net, gconstpointer unused)
+{
+    const VtBackendFuncs *funcs = net->backend.funcs;
+    gpointer state = net->backend.state;
+    Snapshot before, after;
+    guint tries = 0;
+
+    snapshot(net, &before);
+    g_assert_true(funcs->holds(state)); /* nothing is set yet */
+    apply(&net->backend, VT_FEED_PRIMARY_COPIED);
+    g_assert_true(funcs->holds(state));
+    daemon_down();
+    g_assert_true(funcs->holds(state)); /* nobody is there to be told */
+    daemon_up();
+    for (guint i = 0; i < 3000 && funcs->holds(state); i++)
+        g_usleep(10000);
+    g_assert_false(funcs->holds(state));
+    while (!try_apply(&net->backend, VT_FEED_PRIMARY_COPIED, NULL) && tries++ < 300) {
+        g_assert_false(funcs->holds(state));
+        g_usleep(100000);
+    }
+    g_assert_true(funcs->holds(state));
+    settle();
+    EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 1, 0);
+    EXPECT(net, UPLINK, &broadcast_mac, &other_mac, 1, 1, 0);
+    apply(&net->backend, VT_FEED_PRIMARY);
+    settle();
+    EXPECT(net, UPLINK, &guest_mac, &other_mac, 0, 1, 0);
+    apply(&net->backend, VT_FEED_RELEASED);
+    snapshot(net, &after);
+    assert_same(&before, &after);
 }
 
 static void
@@ -766,6 +816,7 @@ run_tests(int *argc, char ***argv)
     ADD("/datapath/ovs/refusals-say-what-is-in-the-way", test_refusals);
     ADD("/datapath/ovs/legs-on-two-bridges-are-refused", test_other_bridge);
     ADD("/datapath/ovs/interfaces-that-are-gone", test_missing_interfaces);
+    ADD("/datapath/ovs/a-switch-that-is-started-anew-is-told-again", test_restart);
     ADD("/datapath/ovs/signs-of-life", test_life);
     ADD("/util/ovsctl/ports-are-as-they-were-asked-for", test_ports);
     ADD("/datapath/ovs/no-frame-is-lost-or-doubled-during-a-switch", test_nothing_is_lost);

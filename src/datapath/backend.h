@@ -56,6 +56,12 @@ typedef struct {
     /** (nullable) Look for signs of life; quick, called from the main loop. FALSE: cannot see any. */
     gboolean (*look)(gpointer backend, VtLifeSigns *signs);
 
+    /**
+     * (nullable) Whether the host still has what the last apply() has set, or cannot be asked now; quick, called from the
+     * main loop. FALSE: apply it again.
+     */
+    gboolean (*holds)(gpointer backend);
+
     /** Its look tells 'stirs' for as long as the guest's driver has the device, and not afterwards. */
     gboolean tells_open;
 

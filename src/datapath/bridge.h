@@ -8,15 +8,8 @@
  */
 #pragma once
 
-#include "datapath/backend.h"
+#include "datapath/legs.h"
 #include "util/netlink.h"
-
-typedef struct {
-    VtMac mac;                /* of the team */
-    const char *standby;      /* interface of the host, a port of a Linux bridge */
-    const char *primary;      /* (nullable) likewise; NULL: none yet, funcs->set_primary() follows */
-    guint short_queue_frames; /* length of the primary's tap while the guest does not listen to it; 0: 16 */
-} VtBridgeSpec;
 
 /**
  * vt_bridge_new - a back end for one team
@@ -25,7 +18,7 @@ typedef struct {
  *
  * Return: (transfer full) the back end; funcs->free() frees it.
  */
-VtBackend vt_bridge_new(const VtBridgeSpec *spec, VtNetlink *netlink);
+VtBackend vt_bridge_new(const VtLegsSpec *spec, VtNetlink *netlink);
 
 /**
  * vt_bridge_from_note - a back end as a former process has left it

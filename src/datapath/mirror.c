@@ -203,6 +203,7 @@ mirror_delete_filter(VtNetlink *netlink, int from, const MirrorRule *rule, GErro
 
 /* All the places where filters of ours may stand. */
 static const MirrorRule mirror_rules[] = {
+    { .hook = TC_H_MIN_EGRESS, .preference = VT_MIRROR_PREFERENCE + 2 },
     { .hook = TC_H_MIN_EGRESS, .preference = VT_MIRROR_PREFERENCE + 1 },
     { .hook = TC_H_MIN_EGRESS, .preference = VT_MIRROR_PREFERENCE },
     { .hook = TC_H_MIN_INGRESS, .preference = VT_MIRROR_PREFERENCE },
@@ -236,6 +237,8 @@ vt_mirror_add_qdisc(VtNetlink *netlink, int ifindex, GError **error)
     return mirror_change_qdisc(netlink, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ifindex, &errnum, error);
 }
 
+static const VtMac mirror_broadcast = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
+
 static gboolean
 mirror_add_filters(VtNetlink *netlink, int from, int to, VtMirrorWhat what, const VtMac *mac, int *errnum,
                    GError **error)
@@ -245,18 +248,25 @@ mirror_add_filters(VtNetlink *netlink, int from, int to, VtMirrorWhat what, cons
     MirrorRule first = { .hook = TC_H_MIN_EGRESS,
                          .preference = VT_MIRROR_PREFERENCE,
                          .eaction = TCA_EGRESS_MIRROR };
-    MirrorRule second = first;
+    MirrorRule broadcasts = first, others = first;
 
-    all.sel.nkeys = 1;
-    mirror_select_mac(&address, mac, what == VT_MIRROR_NOT_FROM);
+    mirror_select_mac(&address, mac, what != VT_MIRROR_ONLY_TO);
     if (what == VT_MIRROR_ONLY_TO) {
         first.to = to;
         return mirror_add_filter(netlink, from, &first, &address, errnum, error);
     }
-    second.preference++;
-    second.to = to;
-    return mirror_add_filter(netlink, from, &first, &address, errnum, error) &&
-           mirror_add_filter(netlink, from, &second, &all, errnum, error);
+    broadcasts.preference += 1;
+    others.preference += 2;
+    others.to = to;
+    all.sel.nkeys = 1;
+    if (!mirror_add_filter(netlink, from, &first, &address, errnum, error))
+        return FALSE;
+    if (what == VT_MIRROR_NOT_FROM_NOR_BROADCAST) {
+        mirror_select_mac(&address, &mirror_broadcast, FALSE);
+        if (!mirror_add_filter(netlink, from, &broadcasts, &address, errnum, error))
+            return FALSE;
+    }
+    return mirror_add_filter(netlink, from, &others, &all, errnum, error);
 }
 
 /* A kernel that lacks what is needed says so in its own way. */

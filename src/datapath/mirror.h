@@ -9,7 +9,7 @@
 #include "util/ident.h"
 #include "util/netlink.h"
 
-#define VT_MIRROR_PREFERENCE 0x7654 /* of our first filter; the second has one more */
+#define VT_MIRROR_PREFERENCE 0x7654 /* of our first filter; those after it have one more each */
 
 typedef enum {
     VT_MIRROR_NO_QDISC,
@@ -52,7 +52,8 @@ gboolean vt_mirror_remove_qdisc(VtNetlink *netlink, int ifindex, GError **error)
 
 typedef enum {
     VT_MIRROR_NOT_FROM, /* everything except frames from the address: the guest must not hear its own echo */
-    VT_MIRROR_ONLY_TO,  /* only frames to the address */
+    VT_MIRROR_NOT_FROM_NOR_BROADCAST, /* nor frames for everybody, which reach the other interface by themselves */
+    VT_MIRROR_ONLY_TO,                /* only frames to the address */
 } VtMirrorWhat;
 
 /**

@@ -4,18 +4,12 @@
  *
  * As the back end for Linux bridges does it: a static entry of the bridge's MAC table for the leg that is fed, no
  * flooding to the other, and copies from one to the other with tc, which works below Open vSwitch. No flow is added.
+ *
+ * Static entries and flooding are forgotten when ovs-vswitchd starts anew; funcs->holds() tells.
  */
 #pragma once
 
-#include "datapath/backend.h"
-#include "util/netlink.h"
-
-typedef struct {
-    VtMac mac;                /* of the team */
-    const char *standby;      /* interface of the host, a port of Open vSwitch */
-    const char *primary;      /* (nullable) likewise; NULL: none yet, funcs->set_primary() follows */
-    guint short_queue_frames; /* length of the primary's tap while the guest does not listen to it; 0: 16 */
-} VtOvsSpec;
+#include "datapath/legs.h"
 
 /**
  * vt_ovs_new - a back end for one team
@@ -25,7 +19,7 @@ typedef struct {
  * Whether the bridge forwards by its MAC table is looked at by funcs->prepare(), which refuses (UNSUPPORTED) if not.
  * Return: (transfer full) the back end; funcs->free() frees it.
  */
-VtBackend vt_ovs_new(const VtOvsSpec *spec, VtNetlink *netlink);
+VtBackend vt_ovs_new(const VtLegsSpec *spec, VtNetlink *netlink);
 
 /**
  * vt_ovs_from_note - a back end as a former process has left it

@@ -8,9 +8,28 @@
 #include <string.h>
 
 gboolean
-vt_port_note_take(VtNetlink *netlink, const char *name, VtPortNote *note, gboolean *grew, GError **error)
+vt_port_note_take_link(VtNetlink *netlink, const VtLinkInfo *info, VtPortNote *note, GError **error)
 {
     VtMirrorQdisc qdisc;
+
+    if (!vt_mirror_qdisc(netlink, info->index, &qdisc, error))
+        return FALSE;
+    *note = (VtPortNote){
+        .noted = TRUE,
+        .ifindex = info->index,
+        .master = info->master,
+        .port = info->port,
+        .is_tap = strcmp(info->kind, "tun") == 0,
+        .queue_frames = info->tx_queue_length,
+        .had_clsact = qdisc == VT_MIRROR_CLSACT,
+    };
+    g_strlcpy(note->name, info->name, sizeof note->name);
+    return TRUE;
+}
+
+gboolean
+vt_port_note_take(VtNetlink *netlink, const char *name, VtPortNote *note, gboolean *grew, GError **error)
+{
     VtLinkInfo info;
 
     if (!vt_link_get(netlink, name, &info, error))
@@ -20,18 +39,8 @@ vt_port_note_take(VtNetlink *netlink, const char *name, VtPortNote *note, gboole
                             "The interface '%s' is not a port of a Linux bridge.", info.name);
     if (note->noted && note->ifindex == info.index)
         return TRUE;
-    if (!vt_mirror_qdisc(netlink, info.index, &qdisc, error))
+    if (!vt_port_note_take_link(netlink, &info, note, error))
         return FALSE;
-    *note = (VtPortNote){
-        .noted = TRUE,
-        .ifindex = info.index,
-        .master = info.master,
-        .port = info.port,
-        .is_tap = strcmp(info.kind, "tun") == 0,
-        .queue_frames = info.tx_queue_length,
-        .had_clsact = qdisc == VT_MIRROR_CLSACT,
-    };
-    g_strlcpy(note->name, info.name, sizeof note->name);
     *grew = TRUE;
     return TRUE;
 }
@@ -46,14 +55,20 @@ vt_port_note_is_there(VtNetlink *netlink, const VtPortNote *note)
 }
 
 void
-vt_port_note_restore(VtNetlink *netlink, const VtPortNote *note, GError **first)
+vt_port_note_restore_link(VtNetlink *netlink, const VtPortNote *note, GError **first)
 {
     vt_mirror_stop(netlink, note->ifindex, vt_port_note_first(first));
     if (!note->had_clsact)
         vt_mirror_remove_qdisc(netlink, note->ifindex, vt_port_note_first(first));
-    vt_link_set_port(netlink, note->name, &note->port, vt_port_note_first(first));
     if (note->is_tap)
         vt_link_set_tx_queue_length(netlink, note->name, note->queue_frames, vt_port_note_first(first));
+}
+
+void
+vt_port_note_restore(VtNetlink *netlink, const VtPortNote *note, GError **first)
+{
+    vt_port_note_restore_link(netlink, note, first);
+    vt_link_set_port(netlink, note->name, &note->port, vt_port_note_first(first));
 }
 
 gboolean

@@ -33,6 +33,17 @@ typedef struct {
 gboolean vt_port_note_take(VtNetlink *netlink, const char *name, VtPortNote *note, gboolean *grew,
                            GError **error);
 
+/**
+ * vt_port_note_take_link - the part of it that every interface has
+ * @netlink: handle
+ * @info:    of the interface
+ * @note:    (out) set only on success; of .port it holds what @info has
+ * @error:   (out) SYSTEM, TIMEOUT
+ *
+ * Return: FALSE on failure.
+ */
+gboolean vt_port_note_take_link(VtNetlink *netlink, const VtLinkInfo *info, VtPortNote *note, GError **error);
+
 /** Whether the noted interface is still there, under its name and number, as a port of a bridge. */
 gboolean vt_port_note_is_there(VtNetlink *netlink, const VtPortNote *note);
 
@@ -43,6 +54,9 @@ gboolean vt_port_note_is_there(VtNetlink *netlink, const VtPortNote *note);
  * @first:   keeps the first failure; the rest is put back nevertheless
  */
 void vt_port_note_restore(VtNetlink *netlink, const VtPortNote *note, GError **first);
+
+/** The part of it that every interface has: all but the port settings. */
+void vt_port_note_restore_link(VtNetlink *netlink, const VtPortNote *note, GError **first);
 
 /**
  * vt_port_note_pins - entries of an address that others have pinned

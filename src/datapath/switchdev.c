@@ -189,6 +189,15 @@ switchdev_look(gpointer state, VtLifeSigns *signs)
     return TRUE;
 }
 
+static gboolean
+switchdev_holds(gpointer state)
+{
+    const Switchdev *switchdev = state;
+    const VtBackend *inner = &switchdev->inner;
+
+    return !inner->funcs->holds || inner->funcs->holds(inner->state);
+}
+
 static void
 switchdev_free(gpointer state)
 {
@@ -205,12 +214,14 @@ static const VtBackendFuncs switchdev_funcs = {
     .note = switchdev_note,
     .apply = switchdev_apply,
     .look = switchdev_look,
+    .holds = switchdev_holds,
     .free = switchdev_free,
 };
 
 VtBackend
 vt_switchdev_new(const VtSwitchdevSpec *spec, VtNetlink *netlink, VtNetlink *inner)
 {
+    const VtLegsSpec legs = { .mac = spec->mac, .standby = spec->standby };
     Switchdev *switchdev = g_new0(Switchdev, 1);
 
     switchdev->netlink = netlink;
@@ -224,11 +235,7 @@ vt_switchdev_new(const VtSwitchdevSpec *spec, VtNetlink *netlink, VtNetlink *inn
     switchdev->vf.wanted.mac = spec->mac;
     g_strlcpy(switchdev->vf.pf, spec->pf, sizeof switchdev->vf.pf);
     /* A representor has no queue in which frames could grow old. */
-    if (spec->ovs)
-        switchdev->inner = vt_ovs_new(&(VtOvsSpec){ .mac = spec->mac, .standby = spec->standby }, inner);
-    else
-        switchdev->inner =
-            vt_bridge_new(&(VtBridgeSpec){ .mac = spec->mac, .standby = spec->standby }, inner);
+    switchdev->inner = spec->ovs ? vt_ovs_new(&legs, inner) : vt_bridge_new(&legs, inner);
     return (VtBackend){ .funcs = &switchdev_funcs, .state = switchdev };
 }
 

@@ -56,6 +56,7 @@ datapath_choose_ports(VtNetlink *netlink, const VtTeam *team, const char *standb
 {
     const char *primary = datapath_choose_port(netlink, team->transient_net, "primary", why);
     gboolean ovs = vt_net_is_ovs(team->persistent);
+    VtLegsSpec spec;
 
     if (!primary)
         return FALSE;
@@ -64,23 +65,13 @@ datapath_choose_ports(VtNetlink *netlink, const VtTeam *team, const char *standb
                                ovs ? "standby" : "primary", ovs ? "primary" : "standby");
         return FALSE;
     }
-    if (ovs) {
-        const VtOvsSpec spec = { .mac = team->persistent->mac,
-                                 .standby = standby,
-                                 .primary = primary,
-                                 .short_queue_frames = datapath_choose_queue(team) };
-
-        *why = g_strdup_printf("'%s' and '%s' are ports of Open vSwitch", standby, primary);
-        *backend = vt_ovs_new(&spec, netlink);
-    } else {
-        const VtBridgeSpec spec = { .mac = team->persistent->mac,
-                                    .standby = standby,
-                                    .primary = primary,
-                                    .short_queue_frames = datapath_choose_queue(team) };
-
-        *why = g_strdup_printf("'%s' and '%s' are ports of Linux bridges", standby, primary);
-        *backend = vt_bridge_new(&spec, netlink);
-    }
+    *why = g_strdup_printf("'%s' and '%s' are ports of %s", standby, primary,
+                           ovs ? "Open vSwitch" : "Linux bridges");
+    spec = (VtLegsSpec){ .mac = team->persistent->mac,
+                         .standby = standby,
+                         .primary = primary,
+                         .short_queue_frames = datapath_choose_queue(team) };
+    *backend = ovs ? vt_ovs_new(&spec, netlink) : vt_bridge_new(&spec, netlink);
     return TRUE;
 }
 

@@ -19,6 +19,9 @@
     10 /* an emulated NIC: what the guest is sent between its opening and our look is lost */
 #define DATAPATH_TEAM_UNSURE_SIGHT 10
 #define DATAPATH_TEAM_WATCH_MS     1000
+#define DATAPATH_TEAM_HOLD_MS      2000
+#define DATAPATH_TEAM_HOLD_LOOKS   2 /* what was started anew needs a moment before it can be told anything */
+#define DATAPATH_TEAM_HOLD_RARE    32 /* so many looks between two attempts at the most */
 #define DATAPATH_TEAM_SILENT       2  /* a driver that resets its device is silent for a moment */
 #define DATAPATH_TEAM_UNSURE       50 /* one look of so many when nothing has been seen for a long time */
 
@@ -58,6 +61,7 @@ vt_datapath_team_free(gpointer data)
     g_clear_handle_id(&team->tick, g_source_remove);
     g_clear_handle_id(&team->look, g_source_remove);
     g_clear_handle_id(&team->watch, g_source_remove);
+    g_clear_handle_id(&team->hold, g_source_remove);
     if (team->asking)
         team->asking->team = NULL;
     if (team->backend.funcs)
@@ -96,6 +100,45 @@ datapath_team_tell_waiters(VtDatapathTeam *team)
     }
 }
 
+/* At the second look, the fourth, the eighth ..., as long as it fails. */
+static gboolean
+datapath_team_sets_again(guint looks)
+{
+    return looks >= DATAPATH_TEAM_HOLD_LOOKS &&
+           (looks % DATAPATH_TEAM_HOLD_RARE == 0 ||
+            (looks < DATAPATH_TEAM_HOLD_RARE && (looks & (looks - 1)) == 0));
+}
+
+/* What was set on the host may be lost with a program of it that ends (Open vSwitch), and no event tells that. */
+static gboolean
+datapath_team_hold(gpointer user)
+{
+    VtDatapathTeam *team = user;
+
+    if (team->busy || team->in_force != team->wanted)
+        return G_SOURCE_CONTINUE;
+    team->forgotten = team->backend.funcs->holds(team->backend.state) ? 0 : team->forgotten + 1;
+    if (!datapath_team_sets_again(team->forgotten))
+        return G_SOURCE_CONTINUE;
+    vt_log_id_info(
+        VT_MESSAGE_DATAPATH_FORGOTTEN, team->domain,
+        "domain '%s', team '%s': what was set on the host for the team was lost when Open vSwitch was started "
+        "anew; it is set again",
+        team->domain, team->team);
+    team->in_force = VT_FEED_COUNT;
+    datapath_team_drive(team);
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+datapath_team_set_hold(VtDatapathTeam *team)
+{
+    if (team->in_force == VT_FEED_RELEASED)
+        g_clear_handle_id(&team->hold, g_source_remove);
+    else if (!team->hold && team->backend.funcs && team->backend.funcs->holds)
+        team->hold = g_timeout_add(DATAPATH_TEAM_HOLD_MS, datapath_team_hold, team);
+}
+
 static void
 datapath_team_applied(VtDatapathTeam *team, const GError *error)
 {
@@ -116,6 +159,7 @@ datapath_team_applied(VtDatapathTeam *team, const GError *error)
     }
     /* Also after a failure: trying the same again would fail again, and the next event wants something else. */
     team->in_force = team->applying;
+    datapath_team_set_hold(team);
     datapath_team_drive(team);
     if (team->in_force != VT_FEED_RELEASED)
         funcs->save_state(owner);

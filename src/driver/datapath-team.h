@@ -56,6 +56,8 @@ struct _VtDatapathTeam {
     guint watch;                         /* source id: whether the guest's driver keeps the primary it has */
     guint silent;                        /* looks in a row at which it had not */
     gboolean deaf;                       /* it has let go of it, and both legs are fed for that */
+    guint hold;                          /* source id: whether the host still has what was set */
+    guint forgotten;                     /* looks in a row at which it had not */
     char *model;                         /* (nullable) of an emulated primary that vt_nic_sight_knows() */
     guint64 bar;                         /* where it is mapped; 0: not known */
     struct _VtDatapathTeamSight *asking; /* (nullable) QEMU is being asked */

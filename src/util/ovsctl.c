@@ -2,17 +2,23 @@
 #include "util/ovsctl.h"
 
 #include "util/command.h"
+#include "util/file.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define OVSCTL_TIMEOUT_MS      8000 /* above the programs' own limit, which gives the better message */
 #define OVSCTL_LIMIT           "--timeout=5"
 #define OVSCTL_TAG_MAX         4094
-#define OVSCTL_LINES_OF_PORT   5
+#define OVSCTL_LINES_OF_PORT   6
 #define OVSCTL_LINES_OF_BRIDGE 2
+#define OVSCTL_RUNDIR          "/var/run/openvswitch"
+#define OVSCTL_PID_MAX         32
 
 /* ---- running the programs ---- */
 
@@ -72,6 +78,21 @@ ovsctl_arg(GPtrArray *argv, const char *format, ...)
     va_start(args, format);
     g_ptr_array_add(argv, g_strdup_vprintf(format, args));
     va_end(args);
+}
+
+char *
+vt_ovsctl_run(void)
+{
+    const char *dir = g_getenv("OVS_RUNDIR");
+    g_autofree char *path = g_build_filename(dir ? dir : OVSCTL_RUNDIR, "ovs-vswitchd.pid", NULL);
+    g_autofree char *text = vt_file_read(path, OVSCTL_PID_MAX, NULL, NULL);
+    gint64 pid = text ? g_ascii_strtoll(text, NULL, 10) : 0;
+    struct stat file;
+
+    if (pid <= 0 || pid > G_MAXINT || stat(path, &file) < 0 || (kill((pid_t)pid, 0) < 0 && errno == ESRCH))
+        return NULL;
+    return g_strdup_printf("%" G_GINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT ".%09ld", pid,
+                           (guint64)file.st_ino, (gint64)file.st_mtim.tv_sec, file.st_mtim.tv_nsec);
 }
 
 /* ---- ports ---- */
@@ -166,6 +187,22 @@ ovsctl_add_numbers(const char *set, VtOvsctlPort *port)
     }
 }
 
+/* Copies are made where the kernel's interface sends; other types of ports send past the kernel. */
+static gboolean
+ovsctl_check_type(const char *name, const char *type, GError **error)
+{
+    static const char *const kernels[] = { "\"\"", "system", "internal", "tap" };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(kernels); i++)
+        if (strcmp(type, kernels[i]) == 0)
+            return TRUE;
+    return vt_error_set(
+        error, VT_ERROR_UNSUPPORTED,
+        "The port '%s' of Open vSwitch has the type '%s', which sends past the kernel: only interfaces "
+        "of the kernel can be legs of a team.",
+        name, type);
+}
+
 static gboolean
 ovsctl_read_port(const char *name, const char *text, VtOvsctlPort *port, GError **error)
 {
@@ -182,11 +219,12 @@ ovsctl_read_port(const char *name, const char *text, VtOvsctlPort *port, GError 
     if (port->n_vlans == 0)
         port->vlans[port->n_vlans++] = 0;
     port->number = g_ascii_strtoll(lines[4], NULL, 10);
-    if (port->number <= 0)
-        return vt_error_set(error, VT_ERROR_NO_DEVICE,
-                            "Open vSwitch has no interface behind the port '%s' of bridge '%s'.", name,
-                            port->bridge);
-    return TRUE;
+    if (!ovsctl_check_type(name, lines[5], error))
+        return FALSE;
+    return port->number > 0 ||
+           vt_error_set(error, VT_ERROR_NO_DEVICE,
+                        "Open vSwitch has no interface behind the port '%s' of bridge '%s'.", name,
+                        port->bridge);
 }
 
 /* Of all ports: " 2(tap1): addr:..." and in the lines below it "config: NO_FLOOD". */
@@ -215,17 +253,20 @@ ovsctl_read_flood(VtOvsctlPort *port, GError **error)
 gboolean
 vt_ovsctl_port_get(const char *name, VtOvsctlPort *port, GError **error)
 {
-    const char *const argv[] = { "ovs-vsctl", OVSCTL_LIMIT, "--",        "iface-to-br", name,     "--",
-                                 "get",       "Port",       name,        "tag",         "trunks", "vlan_mode",
-                                 "--",        "get",        "Interface", name,          "ofport", NULL };
+    const char *const argv[] = { "ovs-vsctl", OVSCTL_LIMIT, "--",     "iface-to-br", name,        "--", "get",
+                                 "Port",      name,         "tag",    "trunks",      "vlan_mode", "--", "get",
+                                 "Interface", name,         "ofport", "type",        NULL };
     VtOvsctlPort got = { .n_vlans = 0 };
     g_autoptr(GError) inner = NULL;
     g_autofree char *out = ovsctl_ask(argv, &inner);
 
     if (!out) {
         if (strstr(inner->message, "no interface named") || strstr(inner->message, "no row"))
-            return vt_error_set(error, VT_ERROR_UNSUPPORTED, "The interface '%s' is no port of Open vSwitch.",
-                                name);
+            return vt_error_set(
+                error, VT_ERROR_UNSUPPORTED,
+                "The interface '%s' is no port of Open vSwitch: add it with 'ovs-vsctl add-port', as an "
+                "interface of the kernel (not of DPDK).",
+                name);
         g_propagate_error(error, g_steal_pointer(&inner));
         return FALSE;
     }

@@ -55,7 +55,7 @@ typedef struct {
  * vt_ovsctl_port_get - what is set for a port
  * @name:  its name
  * @port:  (out) set only on success
- * @error: (out) UNSUPPORTED when it is no port of Open vSwitch, and as vt_ovsctl_port_add()
+ * @error: (out) UNSUPPORTED when it is no port of Open vSwitch, or not one of a kernel's interface (DPDK), and as vt_ovsctl_port_add()
  *
  * Return: FALSE on failure.
  */
@@ -71,6 +71,16 @@ gboolean vt_ovsctl_port_get(const char *name, VtOvsctlPort *port, GError **error
  * Return: TRUE when it does.
  */
 gboolean vt_ovsctl_bridge_check(const char *bridge, const VtMac *mac, GError **error);
+
+/**
+ * vt_ovsctl_run - what tells one run of ovs-vswitchd from the next
+ *
+ * With each run MAC tables and flooding begin anew; ports are in the database. Quick: the pid file is looked at, which the
+ * programs need to find the daemon, too.
+ * Return: (transfer full) a text that no other run has, or NULL when none runs.
+ * Source: ovs-appctl(8), ovs-vswitchd(8): RUNDIR/ovs-vswitchd.pid; OVS_RUNDIR in the environment.
+ */
+char *vt_ovsctl_run(void);
 
 /** Let a port get frames for everybody, or not. Errors as vt_ovsctl_port_add(). */
 gboolean vt_ovsctl_set_flood(const char *bridge, const char *port, gboolean flood, GError **error);

@@ -46,13 +46,21 @@ class Switch:
                    '--pidfile=%s/ovsdb-server.pid' % self.dir, '-vconsole:off', '-vsyslog:off')
         wait_for(lambda: os.path.exists(self.dir + '/db.sock'), 30, 'ovsdb-server')
         self.run('ovs-vsctl', '--no-wait', 'init')
-        self.spawn('ovs-vswitchd', 'unix:%s/db.sock' % self.dir, '--disable-system',
-                   '--pidfile=%s/ovs-vswitchd.pid' % self.dir, '-vconsole:off', '-vsyslog:off')
+        self.start_daemon()
         wait_for(lambda: os.path.exists(self.dir + '/ovs-vswitchd.pid'), 30, 'ovs-vswitchd')
         self.host.ip('link', 'set', 'up0', 'nomaster')
         self.run('ovs-vsctl', '--timeout=30', 'add-br', 'ovsbr0', '--', 'set', 'bridge', 'ovsbr0',
                  'datapath_type=netdev', '--', 'add-port', 'ovsbr0', 'up0')
         self.host.ip('link', 'set', 'ovsbr0', 'up')
+
+    def start_daemon(self):
+        self.spawn('ovs-vswitchd', 'unix:%s/db.sock' % self.dir, '--disable-system',
+                   '--pidfile=%s/ovs-vswitchd.pid' % self.dir, '-vconsole:off', '-vsyslog:off')
+
+    def kill_daemon(self):
+        process = self.processes.pop()
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
 
     def stop(self):
         for process in self.processes:
@@ -139,6 +147,23 @@ class OpenVSwitch(harness.LabTest):
         self.assertGreater(result['received'], result['sent'] // 2)
         self.assert_alive()
 
+    def test_a_switch_that_is_started_anew_is_told_again(self):
+        serial = self.boot_on_ovs()
+        self.assert_primary(serial)
+        wait_for(lambda: 'feed primary\n' in self.said_of_team() and self.pinned_to_primary(self.a), 60,
+                 'the primary alone to be fed')
+        switch = self.switches[self.a]
+        switch.kill_daemon()
+        switch.start_daemon()
+
+        def fed():
+            with contextlib.suppress(harness.vt.LabError, KeyError):  # it is not up yet
+                return self.pinned_to_primary(self.a)
+            return False
+        wait_for(fed, 120, 'the primary to be fed again')
+        self.assertIn('was lost when Open vSwitch was started anew', self.a.daemon_log())
+        self.lab.wait_ping()
+
     def test_a_team_that_the_driver_unplugs_migrates(self):
         serial = self.boot_on_ovs(policy="orchestration='management'")
         self.assert_primary(serial)
@@ -150,11 +175,14 @@ class OpenVSwitch(harness.LabTest):
         wait_for(lambda: self.pinned_to_primary(self.b), 20, 'the primary to be fed')
         self.assert_alive()
 
+    def said_of_team(self):
+        cli = os.path.join(os.path.dirname(os.path.dirname(self.lab.daemon_path)), 'cli/virtteam')
+        return harness.vt.run(cli, 'team', '--socket', self.a.socket, self.domain).stdout
+
     def test_the_team_says_which_back_end_and_why(self):
         serial = self.boot_on_ovs()
         self.assert_primary(serial)
-        cli = os.path.join(os.path.dirname(os.path.dirname(self.lab.daemon_path)), 'cli/virtteam')
-        said = harness.vt.run(cli, 'team', '--socket', self.a.socket, self.domain).stdout
+        said = self.said_of_team()
         self.assertIn('back end ovs', said)
         self.assertIn('ports of Open vSwitch', said)
 

@@ -9,14 +9,14 @@
 #include "util/netlink.h"
 #include "util/vf.h"
 
+#include "lib/kernel-answer.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define FAKE_PF_VFS 4
 
@@ -162,30 +162,6 @@ fake_pf_set(FakePf *pf, struct nlattr *list)
     return 0;
 }
 
-/* Ask the kernel and hand its answer on, as it is. */
-static inline int
-fake_pf_pass_on(const struct nlmsghdr *request, GByteArray *reply)
-{
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    static char buffer[65536];
-    int errnum = -1;
-
-    g_assert_cmpint((int)send(fd, request, request->nlmsg_len, 0), ==, (int)request->nlmsg_len);
-    while (errnum < 0) {
-        int left = (int)recv(fd, buffer, sizeof buffer, 0);
-        struct nlmsghdr *one = (struct nlmsghdr *)buffer;
-
-        for (; nlmsg_ok(one, left); one = nlmsg_next(one, &left)) {
-            if (one->nlmsg_type == NLMSG_ERROR || one->nlmsg_type == NLMSG_DONE)
-                errnum = one->nlmsg_type == NLMSG_ERROR ? -((struct nlmsgerr *)nlmsg_data(one))->error : 0;
-            else
-                g_byte_array_append(reply, (guint8 *)one, NLMSG_ALIGN(one->nlmsg_len));
-        }
-    }
-    close(fd);
-    return errnum;
-}
-
 /* As igb: full is full, also for what it has already. */
 static inline gboolean
 fake_pf_is_full(FakePf *pf, const struct nlmsghdr *request)
@@ -229,5 +205,5 @@ fake_pf_answer(const struct nlmsghdr *request, GByteArray *reply, gpointer user)
     if ((request->nlmsg_type == RTM_NEWNEIGH || request->nlmsg_type == RTM_DELNEIGH) &&
         fake_pf_is_full(pf, request))
         return ENOMEM;
-    return pf->with_kernel ? fake_pf_pass_on(request, reply) : ENODEV;
+    return pf->with_kernel ? kernel_answer(request, reply) : ENODEV;
 }
