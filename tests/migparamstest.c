@@ -61,6 +61,7 @@ typedef struct {
 } ParamRow;
 
 #define CONVERGE VT_MIG_FLAG_AUTO_CONVERGE
+#define LIVE     VT_MIG_FLAG_LIVE
 #define TAKEN    -1
 
 static const ParamRow param_rows[] = {
@@ -242,10 +243,40 @@ test_parameters(void)
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autoptr(JsonNode) node = vt_mig_params_parameters(&rows[i].params, &rows[i].limits);
+        g_autoptr(JsonNode) node = vt_mig_params_parameters(&rows[i].params, &rows[i].limits, 1);
         g_autofree char *text = json_to_string(node, FALSE);
 
         g_assert_cmpstr(text, ==, rows[i].json);
+    }
+}
+
+static void
+test_downtime(void)
+{
+    static const struct {
+        guint flags;
+        guint64 limit;
+        guint pass;
+        guint64 told;
+    } rows[] = {
+        { LIVE, 0, 0, 30 },
+        { LIVE, 0, 1, 30 },
+        { LIVE, 0, 2, 30 },
+        { LIVE, 0, 3, 100 },
+        { LIVE, 0, 4, 300 },
+        { LIVE, 0, 5, 300 },
+        { LIVE, 300, 0, 300 },
+        { LIVE, 50, 1, 50 },
+        { LIVE, 0, G_MAXUINT, 300 },
+        { CONVERGE, 0, 1, 300 },
+        { LIVE | CONVERGE, 0, 1, 30 },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        VtMigParams params = { .flags = rows[i].flags };
+        VtMigLimits limits = { .downtime_ms = rows[i].limit };
+
+        g_assert_cmpuint(vt_mig_params_downtime(&params, &limits, rows[i].pass), ==, rows[i].told);
     }
 }
 
@@ -286,6 +317,7 @@ main(int argc, char **argv)
     g_test_add_func("/qemu/mig-params/all-together", test_all);
     g_test_add_func("/qemu/mig-params/capabilities", test_capabilities);
     g_test_add_func("/qemu/mig-params/parameters", test_parameters);
+    g_test_add_func("/qemu/mig-params/downtime-grows-with-the-passes", test_downtime);
     g_test_add_func("/qemu/mig-params/what-is-put-back", test_saved);
     return g_test_run();
 }

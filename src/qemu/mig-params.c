@@ -222,11 +222,23 @@ static const char *const mig_parameters[] = {
     "cpu-throttle-increment",
 };
 
+guint64
+vt_mig_params_downtime(const VtMigParams *params, const VtMigLimits *limits, guint pass)
+{
+    /* The limit divided by this in the passes 0 (not begun), 1, 2 and 3; whole from then on. */
+    static const guint64 parts[] = { 10, 10, 10, 3 };
+    guint64 limit = limits->downtime_ms ? limits->downtime_ms : VT_MIG_PARAMS_DOWNTIME_DEFAULT_MS;
+
+    if (limits->downtime_ms || !(params->flags & VT_MIG_FLAG_LIVE) || pass >= G_N_ELEMENTS(parts))
+        return limit;
+    return limit / parts[pass];
+}
+
 JsonNode *
-vt_mig_params_parameters(const VtMigParams *params, const VtMigLimits *limits)
+vt_mig_params_parameters(const VtMigParams *params, const VtMigLimits *limits, guint pass)
 {
     guint64 bandwidth = limits->bandwidth_bytes_per_s ? limits->bandwidth_bytes_per_s : G_MAXINT64;
-    guint64 downtime = limits->downtime_ms ? limits->downtime_ms : VT_MIG_PARAMS_DOWNTIME_DEFAULT_MS;
+    guint64 downtime = vt_mig_params_downtime(params, limits, pass);
     JsonObject *object =
         vt_json_object_new("l:max-bandwidth", (gint64)MIN(bandwidth, G_MAXINT64), "l:downtime-limit",
                            (gint64)MIN(downtime, VT_MIG_PARAMS_DOWNTIME_MAX_MS), NULL);

@@ -29,6 +29,7 @@ struct _VtMigSrc {
     gpointer done_user;
     VtMigSrcStatusFunc on_status; /* of the step that waits */
     VtMigStatus status;           /* last known */
+    guint pass;                   /* over the guest's memory, as QEMU counts them; 0: none yet */
     char *error_desc;
     gboolean begun;         /* migrate was sent, or may have been */
     gboolean completed;     /* QEMU said so: its primaries are away, the CPUs in postmigrate */

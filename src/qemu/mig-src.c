@@ -127,6 +127,22 @@ mig_src_status(VtMigSrc *src, VtMigStatus status)
         src->on_status(src, status);
 }
 
+/* A limit of the downtime that nobody chose grows with the passes over the memory. */
+static void
+mig_src_set_pass(VtMigSrc *src, guint64 pass)
+{
+    guint before = src->pass;
+
+    if (!src->begun || pass <= before || src->cancelling)
+        return;
+    src->pass = MIN(pass, G_MAXUINT);
+    if (vt_mig_params_downtime(&src->params, &src->limits, before) !=
+        vt_mig_params_downtime(&src->params, &src->limits, src->pass))
+        vt_mig_calls_ask(src->polls, "migrate-set-parameters",
+                         vt_mig_params_parameters(&src->params, &src->limits, src->pass),
+                         VT_MIG_SRC_ANSWER_MS, NULL, NULL, NULL);
+}
+
 static void
 mig_src_polled(gpointer user, JsonNode *result, const GError *error)
 {
@@ -143,6 +159,8 @@ mig_src_polled(gpointer user, JsonNode *result, const GError *error)
     }
     if (src->funcs.stats)
         src->funcs.stats(&stats, src->user);
+    if (stats.status == VT_MIG_STATUS_ACTIVE)
+        mig_src_set_pass(src, stats.ram_iteration);
     mig_src_status(src, stats.status);
 }
 
@@ -199,6 +217,9 @@ vt_mig_src_event(VtMigSrc *src, const VtQmpEvent *event)
             vt_mig_src_poll(src);
         mig_src_status(src, status);
         break;
+    case VT_QMP_EVENT_MIGRATION_PASS:
+        mig_src_set_pass(src, (guint64)MAX(info.number, 0));
+        break;
     case VT_QMP_EVENT_UNPLUG_PRIMARY:
         for (guint i = 0; i < src->teams->len; i++) {
             const VtMigSrcTeam *team = &g_array_index(src->teams, VtMigSrcTeam, i);
@@ -249,8 +270,9 @@ mig_src_got_parameters(gpointer user, JsonNode *result, const GError *error)
         return;
     }
     src->saved = vt_mig_params_saved(result);
-    if (vt_mig_src_ask(src, "migrate-set-parameters", vt_mig_params_parameters(&src->params, &src->limits),
-                       vt_mig_src_answered, &local) != VT_STEP_WAIT)
+    if (vt_mig_src_ask(src, "migrate-set-parameters",
+                       vt_mig_params_parameters(&src->params, &src->limits, src->pass), vt_mig_src_answered,
+                       &local) != VT_STEP_WAIT)
         vt_mig_src_step_failed(src, g_steal_pointer(&local));
 }
 
@@ -285,6 +307,7 @@ step_migrate(VtSeq *seq, gpointer data, GError **error)
 
     vt_mig_src_begin_step(src);
     src->status = VT_MIG_STATUS_NONE;
+    src->pass = 0;
     src->completed = FALSE;
     src->cancelling = FALSE;
     g_clear_pointer(&src->error_desc, g_free);
@@ -653,8 +676,9 @@ vt_mig_src_set_limits(VtMigSrc *src, const VtMigLimits *limits, VtDoneFunc done,
 {
     src->limits = *limits;
     if (src->begun && vt_mig_status_is_active(src->status))
-        vt_mig_calls_ask(src->polls, "migrate-set-parameters", vt_mig_params_parameters(&src->params, limits),
-                         VT_MIG_SRC_ANSWER_MS, NULL, NULL, NULL);
+        vt_mig_calls_ask(src->polls, "migrate-set-parameters",
+                         vt_mig_params_parameters(&src->params, limits, src->pass), VT_MIG_SRC_ANSWER_MS,
+                         NULL, NULL, NULL);
     if (done)
         done(user, NULL);
 }
