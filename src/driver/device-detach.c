@@ -201,8 +201,10 @@ vt_device_live_gone(VtDomain *domain, const char *alias)
     VtDevice found;
     guint index = 0;
 
+    gboolean taken = domain->live && domain->driver && vt_team_guard_taken(domain, alias);
+
     if (!domain->live || !domain->driver || vt_team_enforce_gone(domain, alias) ||
-        vt_team_manage_gone(domain, alias) || vt_team_guard_gone(domain, alias) ||
+        vt_team_manage_gone(domain, alias) || taken || vt_team_guard_gone(domain, alias) ||
         !vt_device_find_alias(domain->live, alias, &found, &index))
         return;
     g_ptr_array_steal_index(vt_device_find_list(domain->live, &found), index);

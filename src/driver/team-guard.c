@@ -1,26 +1,40 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What is watched is the interface of the host that stands for the primary: a VF's PF, the tap of an emulated NIC. The
- * kernel tells of every change of a link; a function that disappears is seen when QEMU gives it up, and looked for
- * every second until it is there again.
+ * kernel tells of every change of a link. A function of the host is looked at every second: when the kernel takes it
+ * from a guest it first removes the driver's link from sysfs, then asks QEMU for it (VFIO's request), and waits until
+ * the guest has let go; only then the function disappears.
+ *
+ * From the moment a loss is seen, and for as long as the guest has the primary all the same, the host feeds both legs,
+ * and an emulated primary shows the guest that its link is down. What a guest makes of that is its own affair. A bond
+ * goes over to standby at once, both ways, and nothing has to be unplugged if the link comes back. net_failover sends
+ * over standby at once, but drops what arrives there until the primary is unregistered; so it has to leave, when the
+ * loss lasts. A VF's carrier is its NIC's: it follows the PF's link, unless somebody wants it up all the same
+ * (ip link set PF vf N state enable), who is not overruled here.
  */
 #define VT_LOG_DOMAIN "virtteam-driver-team"
 
 #include "driver/team-guard.h"
 
+#include <string.h>
 #include "datapath/fallover.h"
+#include "driver/datapath.h"
 #include "driver/device-leaving.h"
 #include "driver/domain-private.h"
+#include "driver/hostdev.h"
+#include "driver/job.h"
 #include "driver/team-switch.h"
+#include "qemu/process.h"
 #include "util/json.h"
 #include "util/link-watch.h"
 #include "util/log.h"
 #include "util/message-id.h"
 #include "util/pci.h"
 
-#define TEAM_GUARD_KEY     "team-guard"
-#define TEAM_GUARD_POLL_MS 1000
-#define TEAM_GUARD_QMP_MS  10000
+#define TEAM_GUARD_KEY    "team-guard"
+#define TEAM_GUARD_QMP_MS 10000
+
+VtTeamGuardHost vt_team_guard_host = { .link_get = vt_link_get, .look_ms = 1000, .retry_ms = 2000 };
 
 /* The driver's: one socket for all. */
 typedef struct {
@@ -33,8 +47,10 @@ typedef struct {
     TeamGuard *watch;
     VtDomain *domain; /* which owns it */
     char *team;
-    char *interface;  /* nullable */
-    gboolean is_host; /* a function of the host */
+    char *transient;
+    char *interface;    /* nullable */
+    gboolean is_host;   /* a function of the host */
+    gboolean user_down; /* an emulated NIC whose link a user has taken down */
     VtPciBdf bdf;
     VtFallover core;
     guint tick, poll;
@@ -75,20 +91,44 @@ guard_link_works(const GuardTeam *one)
 
     if (!one->interface || !one->watch->netlink)
         return TRUE;
-    return vt_link_get(one->watch->netlink, one->interface, &info, NULL) && info.running;
+    return vt_team_guard_host.link_get(one->watch->netlink, one->interface, &info, NULL) && info.running;
 }
 
 static gboolean
-guard_works(const GuardTeam *one)
+guard_is_lost(const GuardTeam *one)
 {
-    return (!one->is_host || vt_pci_state(&vt_pci_host_system, &one->bdf) != VT_PCI_GONE) &&
-           guard_link_works(one);
+    return (vt_team_keep_get(one->domain, one->team) & VT_TEAM_KEEP_LOST) != 0;
+}
+
+typedef enum {
+    GUARD_FUNCTION_THERE,
+    GUARD_FUNCTION_UNBOUND, /* the host takes it away, or has it bound to another driver */
+    GUARD_FUNCTION_GONE,
+} GuardFunction;
+
+/* A team that is on standby takes its function back from whatever driver it has then. */
+static GuardFunction
+guard_function(const GuardTeam *one)
+{
+    const VtPciHost *host = vt_hostdev_pci_host(one->domain->driver);
+    VtPciInfo info;
+
+    if (!one->is_host)
+        return GUARD_FUNCTION_THERE;
+    if (vt_pci_state(host, &one->bdf) == VT_PCI_GONE || !vt_pci_get(host, &one->bdf, &info, NULL))
+        return GUARD_FUNCTION_GONE;
+    return vt_team_keep_is(one->domain, one->team) || g_str_equal(info.driver, VT_PCI_VFIO)
+               ? GUARD_FUNCTION_THERE
+               : GUARD_FUNCTION_UNBOUND;
 }
 
 static void
 guard_look(GuardTeam *one)
 {
-    guard_tell(one, guard_works(one) ? VT_FALLOVER_LINK_UP : VT_FALLOVER_LINK_DOWN);
+    if (guard_function(one) != GUARD_FUNCTION_THERE)
+        guard_tell(one, VT_FALLOVER_BROKEN);
+    else
+        guard_tell(one, guard_link_works(one) ? VT_FALLOVER_LINK_UP : VT_FALLOVER_LINK_DOWN);
 }
 
 /* What is told may end a team, or all of a guest's: the list is copied, and those that are gone are passed over. */
@@ -149,6 +189,12 @@ guard_get(VtDriver *driver)
 
 /* ---- one team ---- */
 
+void
+vt_team_guard_link_changed(VtDriver *driver, const VtLinkInfo *info, gboolean gone)
+{
+    guard_link_changed(info, gone, guard_get(driver));
+}
+
 static GPtrArray *
 guard_list(const VtDomain *domain)
 {
@@ -178,6 +224,7 @@ guard_team_free(gpointer data)
     g_clear_handle_id(&one->tick, g_source_remove);
     g_clear_handle_id(&one->poll, g_source_remove);
     g_free(one->team);
+    g_free(one->transient);
     g_free(one->interface);
     g_free(one);
 }
@@ -186,9 +233,13 @@ static char *
 guard_why(const GuardTeam *one)
 {
     char address[VT_PCI_BDF_STRING_SIZE];
+    GuardFunction function = guard_function(one);
 
-    if (one->is_host && vt_pci_state(&vt_pci_host_system, &one->bdf) == VT_PCI_GONE)
+    if (function == GUARD_FUNCTION_GONE)
         return g_strdup_printf("the host has no PCI device %s any more",
+                               vt_pci_bdf_format(&one->bdf, address));
+    if (function == GUARD_FUNCTION_UNBOUND)
+        return g_strdup_printf("the host has taken PCI device %s from " VT_PCI_VFIO,
                                vt_pci_bdf_format(&one->bdf, address));
     if (one->interface && !guard_link_works(one))
         return g_strdup_printf("the link of '%s' is down", one->interface);
@@ -278,16 +329,24 @@ guard_tick(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
+static char *guard_interface_of(VtDomain *domain, const VtPciBdf *bdf);
+
+/* The PF of a function that was not there when we began. */
+static void
+guard_find_interface(GuardTeam *one)
+{
+    one->interface = guard_interface_of(one->domain, &one->bdf);
+    guard_index_add(one);
+}
+
 static gboolean
 guard_poll(gpointer user)
 {
     GuardTeam *one = user;
 
-    if (guard_works(one)) {
-        one->poll = 0;
-        guard_tell(one, VT_FALLOVER_LINK_UP);
-        return G_SOURCE_REMOVE;
-    }
+    if (!one->interface)
+        guard_find_interface(one);
+    guard_look(one);
     return G_SOURCE_CONTINUE;
 }
 
@@ -299,8 +358,72 @@ guard_set_timers(GuardTeam *one)
     g_clear_handle_id(&one->tick, g_source_remove);
     if (one->core.deadline_ms >= 0)
         one->tick = g_timeout_add((guint)MAX(one->core.deadline_ms - now_ms, 0) + 1, guard_tick, one);
-    if (one->is_host && !one->core.works && !one->poll)
-        one->poll = g_timeout_add(TEAM_GUARD_POLL_MS, guard_poll, one);
+}
+
+/* ---- a guest that has a primary which does not work ---- */
+
+static gboolean
+guard_is_bad(VtFalloverState state)
+{
+    return state == VT_FALLOVER_SUSPECT || state == VT_FALLOVER_LEAVING || state == VT_FALLOVER_STUCK;
+}
+
+static void
+guard_set_link(const GuardTeam *one, gboolean up)
+{
+    VtQmpClient *qmp = one->is_host || one->user_down ? NULL : vt_domain_qmp(one->domain, NULL);
+
+    if (qmp)
+        vt_qmp_client_callv(qmp, "set_link", TEAM_GUARD_QMP_MS, NULL, NULL, "name", "s", one->transient, "up",
+                            "b", up, NULL);
+}
+
+/* A job that takes the primary out, or has it taken out, tells the host itself. */
+static gboolean
+guard_is_leaving_for_job(const GuardTeam *one)
+{
+    VtJobKind kind = vt_job_kind(one->domain);
+
+    return kind == VT_JOB_MIGRATION_OUT || kind == VT_JOB_SAVE;
+}
+
+static void
+guard_tell_sides(GuardTeam *one, VtFalloverState from)
+{
+    VtFalloverState now = one->core.state;
+
+    /* Giving up asking the guest has told the host that the primary stays in use. */
+    if (guard_is_bad(now) && (!guard_is_bad(from) || now == VT_FALLOVER_STUCK)) {
+        vt_datapath_event(one->domain, one->team, VT_HANDOVER_PRIMARY_LOST, NULL, NULL);
+        guard_set_link(one, FALSE);
+    } else if (now == VT_FALLOVER_WELL && guard_is_bad(from)) {
+        if (!guard_is_leaving_for_job(one))
+            vt_datapath_event(one->domain, one->team, VT_HANDOVER_UNPLUG_REVOKED, NULL, NULL);
+        guard_set_link(one, TRUE);
+    }
+}
+
+static gboolean
+guard_is_fed_as_leaving(const GuardTeam *one)
+{
+    VtDatapathInfo info;
+
+    for (guint i = 0; i < vt_datapath_count(one->domain); i++) {
+        vt_datapath_info(one->domain, i, &info);
+        if (g_strcmp0(info.team, one->team) == 0)
+            return info.state == VT_HANDOVER_LEAVING;
+    }
+    return FALSE;
+}
+
+/* A former daemon may have seen the loss, and none its end. */
+static void
+guard_tell_sides_first(GuardTeam *one)
+{
+    if (guard_is_bad(one->core.state))
+        guard_tell_sides(one, VT_FALLOVER_WELL);
+    else if (one->core.state == VT_FALLOVER_WELL && guard_is_fed_as_leaving(one))
+        guard_tell_sides(one, VT_FALLOVER_SUSPECT);
 }
 
 /* The policy may be changed while the guest runs: one that has become 'ignore' still heals what was lost. */
@@ -320,9 +443,8 @@ static void
 guard_tell(GuardTeam *one, VtFalloverEvent event)
 {
     VtFalloverOutcome outcome;
-    gboolean lost = (vt_team_keep_get(one->domain, one->team) & VT_TEAM_KEEP_LOST) != 0;
 
-    if (event == VT_FALLOVER_LINK_DOWN && !lost && guard_is_ignored(one))
+    if (event == VT_FALLOVER_LINK_DOWN && !guard_is_lost(one) && guard_is_ignored(one))
         return;
     if (!vt_fallover_event(&one->core, event, g_get_monotonic_time() / 1000, &outcome))
         return;
@@ -330,25 +452,48 @@ guard_tell(GuardTeam *one, VtFalloverEvent event)
                  one->interface ? one->interface : "", vt_fallover_state_name(outcome.from),
                  vt_fallover_state_name(outcome.to), vt_fallover_event_name(event));
     guard_set_timers(one);
+    guard_tell_sides(one, outcome.from);
     if (outcome.act != VT_FALLOVER_DO_NOTHING)
         guard_act(one, outcome.act == VT_FALLOVER_DO_LEAVE);
 }
 
 /* ---- a device that fails ---- */
 
+/* The primaries that QEMU's log names; it calls a device by its address on the host. */
+static char *
+guard_named_in(GPtrArray *list, const char *log)
+{
+    GString *names = g_string_new(NULL);
+    char address[VT_PCI_BDF_STRING_SIZE];
+
+    for (guint i = 0; list && i < list->len; i++) {
+        const GuardTeam *one = g_ptr_array_index(list, i);
+
+        if (one->is_host && strstr(log, vt_pci_bdf_format(&one->bdf, address)))
+            g_string_append_printf(names, "%s'%s' (team '%s', PCI device %s)", names->len ? ", " : "",
+                                   one->transient, one->team, address);
+    }
+    if (!names->len)
+        g_string_append(names, "a device");
+    return g_string_free(names, FALSE);
+}
+
 /* QEMU stops a guest whose device reports an error that cannot be mended (VFIO: AER, fatal); no event says why. */
 static void
 guard_stopped(gpointer user, JsonNode *result, const GError *error)
 {
     g_autoptr(VtDomain) domain = user;
+    g_autofree char *log = NULL, *names = NULL;
 
     if (error || g_strcmp0(vt_json_string_or(result, "status", NULL), "internal-error") != 0)
         return;
+    log = domain->process ? vt_process_log_tail(domain->process) : g_strdup("");
+    names = guard_named_in(guard_list(domain), log);
     vt_log_id_error(
         VT_MESSAGE_TEAM_DEVICE_ERROR, domain->name,
-        "domain '%s': QEMU has stopped the guest for an error of a device, and lets it go on only after "
-        "a reset ('virsh reset', 'virsh resume'); what the device reported is in the log of its QEMU",
-        domain->name);
+        "domain '%s': QEMU has stopped the guest for an error of %s, and lets it go on only after a reset "
+        "('virsh reset', 'virsh resume'); what the device reported is in the log of its QEMU",
+        domain->name, names);
 }
 
 void
@@ -368,12 +513,13 @@ vt_team_guard_event(VtDomain *domain, const VtQmpEvent *event)
 /* ---- what there is ---- */
 
 static char *
-guard_interface_of(const VtPciBdf *bdf)
+guard_interface_of(VtDomain *domain, const VtPciBdf *bdf)
 {
+    const VtPciHost *host = vt_hostdev_pci_host(domain->driver);
     VtPciInfo info, pf;
 
-    if (!vt_pci_get(&vt_pci_host_system, bdf, &info, NULL) || !info.is_vf ||
-        !vt_pci_get(&vt_pci_host_system, &info.pf, &pf, NULL) || !pf.netdev[0])
+    if (!vt_pci_get(host, bdf, &info, NULL) || !info.is_vf || !vt_pci_get(host, &info.pf, &pf, NULL) ||
+        !pf.netdev[0])
         return NULL;
     return g_strdup(pf.netdev);
 }
@@ -390,9 +536,10 @@ guard_describe(GuardTeam *one, const VtTeam *team)
     one->is_host = host != NULL;
     if (host) {
         one->bdf = (VtPciBdf){ host->domain, (guint8)host->bus, (guint8)host->slot, (guint8)host->function };
-        one->interface = guard_interface_of(&one->bdf);
+        one->interface = guard_interface_of(one->domain, &one->bdf);
     } else if (!vt_teaming_net_is_host(team->transient_net)) {
         one->interface = g_strdup(team->transient_net->target_dev);
+        one->user_down = team->transient_net->link == VT_LINK_DOWN;
     }
 }
 
@@ -407,31 +554,38 @@ guard_add(GPtrArray *list, TeamGuard *watch, VtDomain *domain, const VtTeam *tea
     one->watch = watch;
     one->domain = domain;
     one->team = g_strdup(team->persistent->info.alias);
+    one->transient =
+        g_strdup(team->transient_net ? team->transient_net->info.alias : team->transient_hostdev->info.alias);
     guard_describe(one, team);
     if (config->link_down_ms)
         params.down_ms = config->link_down_ms;
     if (config->link_up_ms)
         params.up_ms = config->link_up_ms;
     params.up_max_ms = MAX(params.up_max_ms, params.up_ms);
-    lost = (vt_team_keep_get(domain, one->team) & VT_TEAM_KEEP_LOST) != 0;
-    works = guard_works(one);
+    params.retry_ms = vt_team_guard_host.retry_ms;
+    lost = guard_is_lost(one);
+    works = guard_function(one) == GUARD_FUNCTION_THERE && guard_link_works(one);
     vt_fallover_init(&one->core, &params, lost, works || (!lost && guard_is_ignored(one)),
                      g_get_monotonic_time() / 1000);
     guard_index_add(one);
     g_ptr_array_add(list, one);
     guard_set_timers(one);
+    if (one->is_host)
+        one->poll = g_timeout_add(vt_team_guard_host.look_ms, guard_poll, one);
+    guard_tell_sides_first(one);
 }
 
-/* The same interface of the same team: what is under way goes on. */
+/* The same primary of the same team: what is under way goes on. A function that is gone has no PF to be found by. */
 static gboolean
-guard_is_same(const GuardTeam *one, const VtTeam *team)
+guard_is_same(GuardTeam *one, const VtTeam *team)
 {
-    GuardTeam now = { 0 };
+    GuardTeam now = { .domain = one->domain };
     gboolean same;
 
     guard_describe(&now, team);
-    same = now.is_host == one->is_host && g_strcmp0(now.interface, one->interface) == 0 &&
-           vt_pci_bdf_equal(&now.bdf, &one->bdf);
+    same = now.is_host == one->is_host && vt_pci_bdf_equal(&now.bdf, &one->bdf) &&
+           (one->is_host || g_strcmp0(now.interface, one->interface) == 0);
+    one->user_down = now.user_down;
     g_free(now.interface);
     return same;
 }
@@ -463,7 +617,7 @@ vt_team_guard_open(VtDomain *domain)
         vt_domain_set_data(domain, TEAM_GUARD_KEY, list, (GDestroyNotify)g_ptr_array_unref);
     }
     for (guint i = list->len; i > 0; i--) {
-        const GuardTeam *one = g_ptr_array_index(list, i - 1);
+        GuardTeam *one = g_ptr_array_index(list, i - 1);
         const VtTeam *team = guard_team_of(teams, one->team);
 
         if (!team || !guard_is_same(one, team))
@@ -483,19 +637,48 @@ vt_team_guard_close(VtDomain *domain)
     vt_domain_set_data(domain, TEAM_GUARD_KEY, NULL, NULL);
 }
 
-gboolean
-vt_team_guard_gone(VtDomain *domain, const char *alias)
+/* A primary of the host that nobody takes out. */
+static GuardTeam *
+guard_find_unasked(VtDomain *domain, const char *alias)
 {
     g_autofree VtTeam *team = vt_team_switch_find(domain, alias);
     GuardTeam *one = team ? guard_find(domain, team->persistent->info.alias) : NULL;
-    g_autofree char *why = NULL;
 
-    if (!one || !one->is_host || vt_device_leaving_has(domain, alias) || vt_team_keep_get(domain, one->team))
-        return FALSE;
-    why = guard_why(one);
-    vt_team_keep_add(domain, one->team, VT_TEAM_KEEP_LOST, why);
+    if (!one || !one->is_host || vt_device_leaving_has(domain, alias) ||
+        (vt_team_keep_get(domain, one->team) & VT_TEAM_KEEP_REASONS))
+        return NULL;
+    return one;
+}
+
+static void
+guard_lose(GuardTeam *one)
+{
+    g_autofree char *why = guard_why(one);
+
+    vt_team_keep_add(one->domain, one->team, VT_TEAM_KEEP_LOST, why);
     /* It has left already: the core asks for that, and finds it done. */
     guard_tell(one, VT_FALLOVER_BROKEN);
+}
+
+gboolean
+vt_team_guard_taken(VtDomain *domain, const char *alias)
+{
+    GuardTeam *one = guard_find_unasked(domain, alias);
+
+    if (!one || guard_function(one) == GUARD_FUNCTION_THERE)
+        return FALSE;
+    guard_lose(one);
+    return TRUE;
+}
+
+gboolean
+vt_team_guard_gone(VtDomain *domain, const char *alias)
+{
+    GuardTeam *one = guard_find_unasked(domain, alias);
+
+    if (!one || vt_team_keep_get(domain, one->team))
+        return FALSE;
+    guard_lose(one);
     return TRUE;
 }
 

@@ -6,6 +6,17 @@
 #pragma once
 
 #include "driver/domain-obj.h"
+#include "util/link.h"
+
+/** What the guard asks the host, and how often; tests have a host of their own. */
+typedef struct {
+    gboolean (*link_get)(VtNetlink *netlink, const char *name, VtLinkInfo *info, GError **error);
+    guint look_ms;  /* between two looks whether a function of the host is still there, and bound to VFIO */
+    guint retry_ms; /* until what failed is tried again, the first time */
+} VtTeamGuardHost;
+
+/** The kernel, 1 s, 2 s. */
+extern VtTeamGuardHost vt_team_guard_host;
 
 /** Begin, or look anew what there is to watch: after a start, a restart, a device that came or went. */
 void vt_team_guard_open(VtDomain *domain);
@@ -23,6 +34,19 @@ void vt_team_guard_close(VtDomain *domain);
  * when the host has it.
  */
 gboolean vt_team_guard_gone(VtDomain *domain, const char *alias);
+
+/**
+ * vt_team_guard_taken - a device has left the guest, and nobody has looked why
+ * @domain: active
+ * @alias:  of any device
+ *
+ * To be asked before anybody else who plugs again what was let go of: that would fail as long as the host has it not.
+ * Return: TRUE when it is a primary whose function the host has taken away, or from VFIO: as vt_team_guard_gone().
+ */
+gboolean vt_team_guard_taken(VtDomain *domain, const char *alias);
+
+/** What the kernel tells of an interface: NULL as in VtLinkWatchFunc; for tests. */
+void vt_team_guard_link_changed(VtDriver *driver, const VtLinkInfo *info, gboolean gone);
 
 /** An event of QEMU: a guest that QEMU stops for an error of its device. */
 void vt_team_guard_event(VtDomain *domain, const VtQmpEvent *event);

@@ -412,18 +412,19 @@ switch_step_take(VtSeq *seq, gpointer data, GError **error)
 {
     TeamSwitch *run = data;
     VtHostdevWant want = { .bdf = run->bdf, .managed = run->binds, .alias = run->transient };
+    VtDriver *driver = run->domain->driver;
     VtPciInfo info;
 
     run->stays = (vt_team_keep_get(run->domain, run->team) & VT_TEAM_KEEP_REASONS & ~run->bit) != 0;
-    if (run->there || run->stays || !run->is_host)
+    if (run->there || run->stays || !run->is_host || !driver)
         return VT_STEP_DONE;
-    if (!vt_pci_get(&vt_pci_host_system, &run->bdf, &info, error)) {
+    if (!vt_pci_get(vt_hostdev_pci_host(driver), &run->bdf, &info, error)) {
         g_prefix_error(error, _("the primary of team '%s' cannot come back: "), run->team);
         return VT_STEP_FAILED;
     }
-    if (g_str_equal(info.driver, VT_PCI_VFIO) || !run->domain->driver)
+    if (g_str_equal(info.driver, VT_PCI_VFIO))
         return VT_STEP_DONE;
-    vt_hostdev_take_one(run->domain->driver, run->domain, &want, vt_seq_act_done, switch_act(run));
+    vt_hostdev_take_one(driver, run->domain, &want, vt_seq_act_done, switch_act(run));
     return VT_STEP_WAIT;
 }
 

@@ -54,6 +54,9 @@ void fake_guest_refuse(const char *command, const char *klass);
 /** Answer @command with this value too (NULL: every command as if nothing had been said). */
 void fake_guest_answer(const char *command, const char *json);
 
+/** The end of every QEMU's log (NULL: nothing). */
+void fake_guest_log(const char *text);
+
 /** Commands that QEMUs got since the last call, space-separated. (transfer full) */
 char *fake_guest_commands(void);
 
