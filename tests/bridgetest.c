@@ -176,9 +176,8 @@ test_feeds(Net *net, gconstpointer unused)
         guint unicast[PORTS];
         guint flooded[PORTS];
     } rows[] = {
-        { VT_FEED_STANDBY, { 1, 0, 0 }, { 1, 0, 0 } },
-        { VT_FEED_STANDBY_COPIED, { 1, 1, 0 }, { 1, 1, 0 } },
-        { VT_FEED_PRIMARY_COPIED, { 1, 1, 0 }, { 1, 1, 0 } },
+        { VT_FEED_STANDBY, { 1, 0, 0 }, { 1, 0, 0 } },  { VT_FEED_STANDBY_COPIED, { 1, 1, 0 }, { 1, 1, 0 } },
+        { VT_FEED_FALLBACK, { 1, 1, 0 }, { 1, 1, 0 } }, { VT_FEED_PRIMARY_COPIED, { 1, 1, 0 }, { 1, 1, 0 } },
         { VT_FEED_PRIMARY, { 0, 1, 0 }, { 0, 1, 0 } },
     };
 

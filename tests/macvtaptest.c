@@ -298,7 +298,7 @@ test_feeds(Net *net, gconstpointer unused)
     } rows[] = {
         { VT_FEED_READY, FALSE, FALSE },        { VT_FEED_STANDBY, TRUE, FALSE },
         { VT_FEED_STANDBY_COPIED, TRUE, TRUE }, { VT_FEED_PRIMARY_COPIED, TRUE, TRUE },
-        { VT_FEED_PRIMARY, FALSE, TRUE },
+        { VT_FEED_FALLBACK, TRUE, TRUE },       { VT_FEED_PRIMARY, FALSE, TRUE },
     };
     VtFd neighbour = -1;
 

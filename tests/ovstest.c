@@ -328,9 +328,8 @@ test_feeds(Net *net, gconstpointer vlan)
         VtFeed feed;
         guint counts[PORTS];
     } rows[] = {
-        { VT_FEED_STANDBY, { 1, 0, 0 } },
-        { VT_FEED_STANDBY_COPIED, { 1, 1, 0 } },
-        { VT_FEED_PRIMARY_COPIED, { 1, 1, 0 } },
+        { VT_FEED_STANDBY, { 1, 0, 0 } },  { VT_FEED_STANDBY_COPIED, { 1, 1, 0 } },
+        { VT_FEED_FALLBACK, { 1, 1, 0 } }, { VT_FEED_PRIMARY_COPIED, { 1, 1, 0 } },
         { VT_FEED_PRIMARY, { 0, 1, 0 } },
     };
     guint16 tag = (guint16)GPOINTER_TO_UINT(vlan);

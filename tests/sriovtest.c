@@ -189,6 +189,7 @@ test_feeds(Net *net, gconstpointer unused)
     } rows[] = {
         { VT_FEED_STANDBY, FALSE, TRUE, { 1, 0, 0 }, { 1, 0, 0 }, { 1, 0, 1 } },
         { VT_FEED_STANDBY_COPIED, TRUE, TRUE, { 1, 1, 0 }, { 1, 0, 0 }, { 1, 0, 1 } },
+        { VT_FEED_FALLBACK, TRUE, TRUE, { 1, 0, 0 }, { 1, 0, 0 }, { 1, 0, 1 } },
         { VT_FEED_PRIMARY_COPIED, TRUE, TRUE, { 1, 1, 0 }, { 1, 0, 0 }, { 1, 0, 1 } },
         { VT_FEED_PRIMARY, TRUE, FALSE, { 0, 1, 0 }, { 0, 0, 0 }, { 0, 0, 1 } },
     };

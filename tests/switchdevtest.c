@@ -247,9 +247,8 @@ test_feeds(Net *net, gconstpointer first)
         VtFeed feed;
         guint counts[PORTS];
     } rows[] = {
-        { VT_FEED_STANDBY, { 1, 0 } },
-        { VT_FEED_STANDBY_COPIED, { 1, 1 } },
-        { VT_FEED_PRIMARY_COPIED, { 1, 1 } },
+        { VT_FEED_STANDBY, { 1, 0 } },  { VT_FEED_STANDBY_COPIED, { 1, 1 } },
+        { VT_FEED_FALLBACK, { 1, 1 } }, { VT_FEED_PRIMARY_COPIED, { 1, 1 } },
         { VT_FEED_PRIMARY, { 0, 1 } },
     };
 

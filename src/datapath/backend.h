@@ -21,6 +21,7 @@ typedef enum {
     VT_FEED_READY,    /* the guest does not run here (yet, or any more): prepared, but addresses untouched */
     VT_FEED_STANDBY,  /* to standby */
     VT_FEED_STANDBY_COPIED, /* to standby, with copies to the primary, which the guest may take any moment */
+    VT_FEED_FALLBACK, /* to standby: the primary does not work, and the guest still has it, with all its settings */
     VT_FEED_PRIMARY_COPIED, /* to the primary, with copies to standby, to which the guest may fall any moment */
     VT_FEED_PRIMARY,        /* to the primary */
     VT_FEED_COUNT

@@ -17,7 +17,8 @@ typedef enum {
     VT_HANDOVER_STIRRING, /* the guest's driver touched the primary */
     VT_HANDOVER_SETTLING, /* the guest speaks over the primary; copies go on for a while */
     VT_HANDOVER_PRIMARY,  /* the guest has its primary */
-    VT_HANDOVER_LEAVING, /* the guest was (or is about to be) asked to give the primary up, or it malfunctions */
+    VT_HANDOVER_LEAVING, /* the guest was (or is about to be) asked to give the primary up, or does not use it */
+    VT_HANDOVER_LOST,    /* the guest has a primary that does not work */
     VT_HANDOVER_STATE_COUNT
 } VtHandoverState;
 

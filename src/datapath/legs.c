@@ -33,6 +33,8 @@ static const VtLegsPlan legs_plans[] = {
                                  .mirror = VT_LEG_STANDBY,
                                  .needs_primary = TRUE,
                                  .short_queue = TRUE },
+    /* A port without carrier forwards nothing, and so makes no copies. */
+    [VT_FEED_FALLBACK] = { .pinned = VT_LEG_STANDBY, .mirror = VT_LEG_STANDBY, .needs_primary = TRUE },
     [VT_FEED_PRIMARY_COPIED] = { .pinned = VT_LEG_PRIMARY, .mirror = VT_LEG_PRIMARY, .needs_primary = TRUE },
     [VT_FEED_PRIMARY] = { .pinned = VT_LEG_PRIMARY, .mirror = VT_LEG_NOBODY, .needs_primary = TRUE },
 };

@@ -49,11 +49,9 @@ typedef struct {
 } MacvtapVfPlan;
 
 static const MacvtapVfPlan macvtap_vf_plans[] = {
-    [VT_FEED_RELEASED] = { .up = FALSE, .vf = FALSE },
-    [VT_FEED_READY] = { .up = FALSE, .vf = FALSE },
-    [VT_FEED_STANDBY] = { .up = TRUE, .vf = FALSE },
-    [VT_FEED_STANDBY_COPIED] = { .up = TRUE, .vf = TRUE },
-    [VT_FEED_PRIMARY_COPIED] = { .up = TRUE, .vf = TRUE },
+    [VT_FEED_RELEASED] = { .up = FALSE, .vf = FALSE }, [VT_FEED_READY] = { .up = FALSE, .vf = FALSE },
+    [VT_FEED_STANDBY] = { .up = TRUE, .vf = FALSE },   [VT_FEED_STANDBY_COPIED] = { .up = TRUE, .vf = TRUE },
+    [VT_FEED_FALLBACK] = { .up = TRUE, .vf = TRUE },   [VT_FEED_PRIMARY_COPIED] = { .up = TRUE, .vf = TRUE },
     [VT_FEED_PRIMARY] = { .up = FALSE, .vf = TRUE },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(macvtap_vf_plans) == VT_FEED_COUNT);

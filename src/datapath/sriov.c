@@ -21,6 +21,9 @@
  *                the wire both legs are fed only by a NIC that delivers to every match; others
  *                deliver to the VF as soon as it filters, which is what late_filter is about.
  *
+ *   - fallback:  as both, but pinned to standby's port: a PF whose link is down takes no frames from the bridge. The VF
+ *                keeps its MAC, since the link may be up again in a moment, and some drivers reset a VF whose MAC is set.
+ *
  * The guest's driver takes the VF's MAC when it probes, so it must be there before: with both, at the latest. After the
  * eject the VF gets back what it had before us (usually no MAC at all), at once.
  *
@@ -83,6 +86,7 @@ static const SriovPlan sriov_plans[] = {
                                  .copies = TRUE,
                                  .neighbours = TRUE,
                                  .pin = SRIOV_PIN_PF },
+    [VT_FEED_FALLBACK] = { .vf = TRUE, .self = TRUE, .neighbours = TRUE, .pin = SRIOV_PIN_STANDBY },
     [VT_FEED_PRIMARY_COPIED] = { .vf = TRUE,
                                  .self = TRUE,
                                  .copies = TRUE,

@@ -286,6 +286,8 @@ datapath_team_blind(VtDatapathTeam *team, const GError *why)
     datapath_team_drive(team);
 }
 
+static void datapath_team_set_watch(VtDatapathTeam *team);
+
 /* A guest whose driver is unloaded takes the frames of standby, and nothing else tells the host. */
 static void
 datapath_team_watched(VtDatapathTeam *team, gboolean receives)
@@ -299,8 +301,9 @@ datapath_team_watched(VtDatapathTeam *team, gboolean receives)
             "until it takes it again",
             team->domain, team->team, team->transient);
         team->silent = 0;
+        vt_datapath_team_tell(team, VT_HANDOVER_UNPLUG_PLANNED);
         team->deaf = TRUE;
-        vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_LOST);
+        datapath_team_set_watch(team);
     } else if (team->deaf && receives && state == VT_HANDOVER_LEAVING) {
         team->deaf = FALSE;
         vt_datapath_team_tell(team, VT_HANDOVER_UNPLUG_REVOKED);
@@ -523,12 +526,14 @@ datapath_team_migration(VtDatapathTeam *team, const VtDomain *domain, const VtQm
 {
     VtHandoverState state = team->handover.state;
 
-    if (datapath_team_names(event, "status", "active") && state == VT_HANDOVER_LEAVING) {
+    gboolean leaves = state == VT_HANDOVER_LEAVING || state == VT_HANDOVER_LOST;
+
+    if (datapath_team_names(event, "status", "active") && leaves) {
         vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_GONE); /* wait-unplug is over */
     } else if (datapath_team_names(event, "status", "failed") ||
                datapath_team_names(event, "status", "cancelled")) {
         /* QEMU plugs again what it had unplugged, and what never went is still there. */
-        if (state == VT_HANDOVER_LEAVING)
+        if (leaves)
             vt_datapath_team_tell(team, VT_HANDOVER_UNPLUG_REVOKED);
         else if (state == VT_HANDOVER_STANDBY && team->negotiated && !vt_team_keep_is(domain, team->team))
             vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_EXPECTED);

@@ -5,7 +5,7 @@
  * from a guest it first removes the driver's link from sysfs, then asks QEMU for it (VFIO's request), and waits until
  * the guest has let go; only then the function disappears.
  *
- * From the moment a loss is seen, and for as long as the guest has the primary all the same, the host feeds both legs,
+ * From the moment a loss is seen, and for as long as the guest has the primary all the same, the host feeds standby,
  * and an emulated primary shows the guest that its link is down. What a guest makes of that is its own affair. A bond
  * goes over to standby at once, both ways, and nothing has to be unplugged if the link comes back. net_failover sends
  * over standby at once, but drops what arrives there until the primary is unregistered; so it has to leave, when the
@@ -378,7 +378,7 @@ guard_set_link(const GuardTeam *one, gboolean up)
                             "b", up, NULL);
 }
 
-/* A job that takes the primary out, or has it taken out, tells the host itself. */
+/* A job takes the primary out, or has it taken out: it leaves, well or not. */
 static gboolean
 guard_is_leaving_for_job(const GuardTeam *one)
 {
@@ -397,21 +397,22 @@ guard_tell_sides(GuardTeam *one, VtFalloverState from)
         vt_datapath_event(one->domain, one->team, VT_HANDOVER_PRIMARY_LOST, NULL, NULL);
         guard_set_link(one, FALSE);
     } else if (now == VT_FALLOVER_WELL && guard_is_bad(from)) {
-        if (!guard_is_leaving_for_job(one))
-            vt_datapath_event(one->domain, one->team, VT_HANDOVER_UNPLUG_REVOKED, NULL, NULL);
+        vt_datapath_event(one->domain, one->team, VT_HANDOVER_UNPLUG_REVOKED, NULL, NULL);
+        if (guard_is_leaving_for_job(one))
+            vt_datapath_event(one->domain, one->team, VT_HANDOVER_UNPLUG_PLANNED, NULL, NULL);
         guard_set_link(one, TRUE);
     }
 }
 
 static gboolean
-guard_is_fed_as_leaving(const GuardTeam *one)
+guard_is_fed_as_lost(const GuardTeam *one)
 {
     VtDatapathInfo info;
 
     for (guint i = 0; i < vt_datapath_count(one->domain); i++) {
         vt_datapath_info(one->domain, i, &info);
         if (g_strcmp0(info.team, one->team) == 0)
-            return info.state == VT_HANDOVER_LEAVING;
+            return info.state == VT_HANDOVER_LOST;
     }
     return FALSE;
 }
@@ -422,7 +423,7 @@ guard_tell_sides_first(GuardTeam *one)
 {
     if (guard_is_bad(one->core.state))
         guard_tell_sides(one, VT_FALLOVER_WELL);
-    else if (one->core.state == VT_FALLOVER_WELL && guard_is_fed_as_leaving(one))
+    else if (one->core.state == VT_FALLOVER_WELL && guard_is_fed_as_lost(one))
         guard_tell_sides(one, VT_FALLOVER_SUSPECT);
 }
 

@@ -73,6 +73,7 @@ info_active(const VtDatapathInfo *host, VtQemuPrimary primary)
     case VT_HANDOVER_ARRIVING:
     case VT_HANDOVER_STIRRING:
     case VT_HANDOVER_LEAVING:
+    case VT_HANDOVER_LOST:
         return "changing";
     case VT_HANDOVER_IDLE:
     case VT_HANDOVER_READY:
