@@ -196,10 +196,13 @@ test_feeds(Net *net, gconstpointer unused)
 
     for (gsize from = 0; from < G_N_ELEMENTS(rows); from++)
         for (gsize to = 0; to < G_N_ELEMENTS(rows); to++) {
+            gboolean had;
+
             apply(&net->backend, rows[from].feed);
+            had = vf_has_guest(net, 1);
             apply(&net->backend, rows[to].feed);
             g_test_message("%s to %s", vt_feed_name(rows[from].feed), vt_feed_name(rows[to].feed));
-            g_assert_true(vf_has_guest(net, 1) == rows[to].vf);
+            g_assert_true(vf_has_guest(net, 1) == (rows[to].feed == VT_FEED_FALLBACK ? had : rows[to].vf));
             g_assert_true(pf_has(net, &guest_mac) == rows[to].self);
             expect(net, NEIGHBOUR, &guest_mac, &neighbour_mac, rows[to].from_neighbour);
             expect(net, PF, &guest_mac, &wire_mac, rows[to].from_wire);
@@ -366,6 +369,10 @@ test_refusals(Net *net, gconstpointer unused)
     g_clear_error(&error);
     apply(&net->backend, VT_FEED_STANDBY); /* needs nothing of that VF */
     g_assert_true(vt_link_set_up(net->netlink, net->names[PF], FALSE, NULL));
+    apply(&net->backend, VT_FEED_FALLBACK); /* is what one falls back to */
+    apply(&net->backend, VT_FEED_STANDBY);
+    net->pf.unsupported = 0;
+    apply(&net->backend, VT_FEED_RELEASED);
     g_assert_false(try_apply(&net->backend, VT_FEED_STANDBY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED);
     g_assert_nonnull(strstr(error->message, "is down"));

@@ -21,8 +21,9 @@
  *                the wire both legs are fed only by a NIC that delivers to every match; others
  *                deliver to the VF as soon as it filters, which is what late_filter is about.
  *
- *   - fallback:  as both, but pinned to standby's port: a PF whose link is down takes no frames from the bridge. The VF
- *                keeps its MAC, since the link may be up again in a moment, and some drivers reset a VF whose MAC is set.
+ *   - fallback:  the primary does not work, and may work again in a moment: the bridge has the guest pinned to standby's
+ *                port, because a PF whose link is down takes no frames; the PF has its address; the VF is left as it is, because
+ *                some drivers reset a VF whose MAC is set, and some set nothing while the PF is down.
  *
  * The guest's driver takes the VF's MAC when it probes, so it must be there before: with both, at the latest. After the
  * eject the VF gets back what it had before us (usually no MAC at all), at once.
@@ -71,6 +72,7 @@ typedef enum {
 
 typedef struct {
     gboolean vf;     /* the VF has the guest's MAC and settings */
+    gboolean keeps;  /* the VF is left as it is */
     gboolean self;   /* the PF has it, too */
     gboolean copies; /* PF to standby */
     gboolean neighbours;
@@ -86,7 +88,7 @@ static const SriovPlan sriov_plans[] = {
                                  .copies = TRUE,
                                  .neighbours = TRUE,
                                  .pin = SRIOV_PIN_PF },
-    [VT_FEED_FALLBACK] = { .vf = TRUE, .self = TRUE, .neighbours = TRUE, .pin = SRIOV_PIN_STANDBY },
+    [VT_FEED_FALLBACK] = { .keeps = TRUE, .self = TRUE, .neighbours = TRUE, .pin = SRIOV_PIN_STANDBY },
     [VT_FEED_PRIMARY_COPIED] = { .vf = TRUE,
                                  .self = TRUE,
                                  .copies = TRUE,
@@ -363,15 +365,20 @@ sriov_set_guest_self(Sriov *sriov, GError **error)
 
 /*
  * Towards the VF, the way is made before the VF gets the address; away from it, the VF loses the address first,
- * because until then the NIC keeps frames from the wire to it.
+ * because until then the NIC keeps frames from the wire to it. Where that fails (the PF is down, or about to go), the
+ * guest on standby needs everything else all the more.
  */
 static gboolean
 sriov_follow_plan(Sriov *sriov, const SriovPlan *plan, gboolean armed, GError **error)
 {
+    gboolean disarmed = TRUE;
+
     if (!sriov_set_standby_port(sriov, plan, error))
         return FALSE;
-    if (!armed && !vt_vf_note_arm(sriov->netlink, &sriov->vf, FALSE, error))
-        return FALSE;
+    if (!armed && !plan->keeps)
+        disarmed = vt_vf_note_arm(sriov->netlink, &sriov->vf, FALSE, error);
+    if (!disarmed)
+        error = NULL; /* the first is told */
     if (plan->self && !sriov_set_guest_self(sriov, error))
         return FALSE;
     if (plan->neighbours && !sriov_set_neighbours(sriov, error))
@@ -384,7 +391,7 @@ sriov_follow_plan(Sriov *sriov, const SriovPlan *plan, gboolean armed, GError **
         return FALSE;
     if (!plan->copies && !sriov_set_copies(sriov, FALSE, error))
         return FALSE;
-    return plan->self || sriov->had_self || sriov_set_self(sriov, &sriov->mac, FALSE, error);
+    return (plan->self || sriov->had_self || sriov_set_self(sriov, &sriov->mac, FALSE, error)) && disarmed;
 }
 
 static void

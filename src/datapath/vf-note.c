@@ -22,12 +22,12 @@ vt_vf_note_take(VtNetlink *netlink, VtVfNote *note, gboolean *grew, GError **err
 
     if (!vt_link_get(netlink, note->pf, &pf, error))
         return FALSE;
+    if (note->noted && note->ifindex == pf.index)
+        return TRUE;
     if (!pf.up)
         return vt_error_set(error, VT_ERROR_UNSUPPORTED,
                             "The PF's interface '%s' is down: its VFs stay in reset until it is brought up.",
                             note->pf);
-    if (note->noted && note->ifindex == pf.index)
-        return TRUE;
     if (!vt_vf_get(netlink, pf.index, note->vf, &original, NULL, error))
         return FALSE;
     note->original = original;
