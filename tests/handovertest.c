@@ -24,6 +24,7 @@ typedef struct {
     const char *path;
     gboolean copy_on_stir;
     const char *const *lines;
+    gboolean arm_early;
 } Transcript;
 
 static void
@@ -34,6 +35,7 @@ play(gconstpointer data)
     VtHandover handover;
 
     params.copy_on_stir = t->copy_on_stir;
+    params.arm_early = t->arm_early;
     vt_handover_init(&handover, &params);
     for (gsize i = 0; t->lines[i]; i++) {
         g_auto(GStrv) words = g_strsplit(t->lines[i], " ", 4); /* time event -> rest */
@@ -55,6 +57,13 @@ play(gconstpointer data)
 #define LINES(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 static const Transcript transcripts[] = {
+    { "/datapath/handover/a-vf-is-armed-while-it-is-awaited", TRUE,
+      LINES("0 guest-on-standby -> standby standby", "10 primary-expected -> arriving standby-armed",
+            "200 primary-stirs -> stirring standby-copied", "300 primary-speaks -> settling primary-copied",
+            "1300 tick -> primary primary took-over", "2000 guest-reset -> arriving standby-armed",
+            "2001 primary-expected -> arriving standby-armed", "32001 tick -> unsure standby-armed no-life",
+            "40000 primary-gone -> standby standby fell-back"),
+      .arm_early = TRUE },
     { "/datapath/handover/source-of-a-migration", FALSE,
       LINES("0 guest-on-standby -> standby standby", "10 primary-expected -> arriving standby-copied",
             "200 primary-speaks -> settling primary-copied", "300 tick -> settling primary-copied",
@@ -135,6 +144,7 @@ test_random_walks(void)
         gint64 now = 0;
 
         params.copy_on_stir = walk & 1;
+        params.arm_early = walk & 2;
         vt_handover_init(&handover, &params);
         for (guint step = 0; step < 100; step++) {
             VtHandoverEvent event = (VtHandoverEvent)g_rand_int_range(random, 0, VT_HANDOVER_EVENT_COUNT + 1);

@@ -8,6 +8,7 @@
 #include "util/link.h"
 #include "util/macvtap.h"
 
+#include "lib/fake-irqs.h"
 #include "lib/fake-pf.h"
 
 #include <linux/if_packet.h>
@@ -297,8 +298,9 @@ test_feeds(Net *net, gconstpointer unused)
         gboolean up, vf;
     } rows[] = {
         { VT_FEED_READY, FALSE, FALSE },        { VT_FEED_STANDBY, TRUE, FALSE },
-        { VT_FEED_STANDBY_COPIED, TRUE, TRUE }, { VT_FEED_PRIMARY_COPIED, TRUE, TRUE },
-        { VT_FEED_FALLBACK, TRUE, TRUE },       { VT_FEED_PRIMARY, FALSE, TRUE },
+        { VT_FEED_STANDBY_ARMED, TRUE, TRUE },  { VT_FEED_STANDBY_COPIED, TRUE, TRUE },
+        { VT_FEED_PRIMARY_COPIED, TRUE, TRUE }, { VT_FEED_PRIMARY, FALSE, TRUE },
+        { VT_FEED_FALLBACK, TRUE, TRUE },
     };
     VtFd neighbour = -1;
 
@@ -390,6 +392,33 @@ test_signs(Net *net, gconstpointer unused)
     apply(&net->backend, VT_FEED_RELEASED);
 }
 
+/* igb counts no frames of its VFs: interrupts stand for them. */
+static void
+test_interrupts(Net *net, gconstpointer unused)
+{
+    VtMacvtapVfSpec spec = spec_of();
+    FakeIrqs irqs;
+    VtBackend backend;
+
+    fake_irqs_init(&irqs);
+    spec.host = &irqs.host;
+    spec.bdf = irqs.bdf;
+    backend = vt_macvtap_vf_new(&spec, fake_netlink(net));
+    g_assert_true(backend.funcs->arms && backend.funcs->tells_open);
+    apply(&backend, VT_FEED_STANDBY_ARMED);
+    for (gsize i = 0; i < G_N_ELEMENTS(fake_irqs_rows); i++) {
+        VtLifeSigns signs;
+
+        fake_irqs_set(&irqs, fake_irqs_rows[i].count);
+        g_assert_true(backend.funcs->look(backend.state, &signs));
+        g_assert_cmpuint(signs.frames, ==, fake_irqs_rows[i].frames);
+        g_assert_cmpint(signs.stirs, ==, irqs.set_up);
+    }
+    apply(&backend, VT_FEED_RELEASED);
+    vt_backend_clear(&backend);
+    fake_irqs_clear(&irqs);
+}
+
 static void
 test_backend_refusals(Net *net, gconstpointer unused)
 {
@@ -440,6 +469,7 @@ main(int argc, char **argv)
     ADD("/datapath/macvtap/release-and-note-restore-everything", test_release_and_note);
     ADD("/datapath/macvtap/a-late-filter-may-be-set-early", test_late_filter);
     ADD("/datapath/macvtap/signs-of-life", test_signs);
+    ADD("/datapath/macvtap/interrupts-stand-for-frames", test_interrupts);
     ADD("/datapath/macvtap/refusals", test_backend_refusals);
     return g_test_run();
 }

@@ -10,6 +10,7 @@
 #include "util/link.h"
 #include "util/tap.h"
 
+#include "lib/fake-irqs.h"
 #include "lib/fake-pf.h"
 
 #include <linux/neighbour.h>
@@ -188,6 +189,7 @@ test_feeds(Net *net, gconstpointer unused)
         guint from_neighbour[PORTS], from_wire[PORTS], broadcast[PORTS];
     } rows[] = {
         { VT_FEED_STANDBY, FALSE, TRUE, { 1, 0, 0 }, { 1, 0, 0 }, { 1, 0, 1 } },
+        { VT_FEED_STANDBY_ARMED, TRUE, TRUE, { 1, 0, 0 }, { 1, 0, 0 }, { 1, 0, 1 } },
         { VT_FEED_STANDBY_COPIED, TRUE, TRUE, { 1, 1, 0 }, { 1, 0, 0 }, { 1, 0, 1 } },
         { VT_FEED_FALLBACK, TRUE, TRUE, { 1, 0, 0 }, { 1, 0, 0 }, { 1, 0, 1 } },
         { VT_FEED_PRIMARY_COPIED, TRUE, TRUE, { 1, 1, 0 }, { 1, 0, 0 }, { 1, 0, 1 } },
@@ -213,6 +215,43 @@ test_feeds(Net *net, gconstpointer unused)
     g_assert_false(vf_has_guest(net, 0) || vf_has_guest(net, 2));
 }
 
+/* Has the kernel act_gact? */
+static gboolean
+can_drop(void)
+{
+    const char *argv[] = { "tc", "actions", "add", "action", "drop", "index", "7", NULL };
+    int status = -1;
+
+    return g_spawn_sync(NULL, (char **)argv, NULL,
+                        G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL | G_SPAWN_STDOUT_TO_DEV_NULL, NULL,
+                        NULL, NULL, NULL, &status, NULL) &&
+           status == 0;
+}
+
+/* A NIC that delivers to every match, the sender too: standby has had the frame as a copy. */
+static void
+test_echo(Net *net, gconstpointer unused)
+{
+    static const VtFeed feeds[] = { VT_FEED_STANDBY_COPIED, VT_FEED_PRIMARY_COPIED };
+    const guint echoes[PORTS] = { can_drop() ? 0 : 1, 0, 0 };
+
+    EXPECT(net, NEIGHBOUR, &broadcast_mac, &neighbour_mac, 1, 1, 0); /* is learned */
+    for (gsize i = 0; i < G_N_ELEMENTS(feeds); i++) {
+        apply(&net->backend, feeds[i]);
+        EXPECT(net, NEIGHBOUR, &guest_mac, &neighbour_mac, 1, 1, 0);
+        expect(net, PF, &guest_mac, &neighbour_mac, echoes);
+        expect(net, PF, &guest_mac, &net->bridge.mac, echoes);
+        EXPECT(net, PF, &guest_mac, &wire_mac, 1, 0, 0);
+        EXPECT(net, PF, &neighbour_mac, &wire_mac, 0, 0, 1); /* it has not been learned behind the PF */
+    }
+    EXPECT(net, NEIGHBOUR, &broadcast_mac, &second_mac, 1, 1, 0); /* one more */
+    apply(&net->backend, VT_FEED_STANDBY_COPIED);
+    expect(net, PF, &guest_mac, &second_mac, echoes);
+    apply(&net->backend, VT_FEED_PRIMARY);
+    apply(&net->backend, VT_FEED_STANDBY);
+    EXPECT(net, NEIGHBOUR, &guest_mac, &neighbour_mac, 1, 0, 0);
+}
+
 static void
 test_ready(Net *net, gconstpointer unused)
 {
@@ -222,6 +261,8 @@ test_ready(Net *net, gconstpointer unused)
     apply(&net->backend, VT_FEED_READY);
     g_assert_false(vf_has_guest(net, 1));
     g_assert_false(pf_has(net, &guest_mac));
+    EXPECT(net, NEIGHBOUR, &guest_mac, &neighbour_mac, 0, 1, 0); /* nothing waits for the guest on standby */
+    EXPECT(net, NEIGHBOUR, &broadcast_mac, &neighbour_mac, 0, 1, 0);
     apply(&net->backend, VT_FEED_RELEASED);
     late.late_filter = TRUE;
     backend = vt_sriov_new(&late, fake_netlink(net));
@@ -396,63 +437,31 @@ test_life(Net *net, gconstpointer unused)
     g_assert_false(signs.stirs);
 }
 
-static void
-set_interrupts(const char *root, const char *count)
-{
-    g_autofree char *irqs = g_build_filename(root, "bus/pci/devices/0000:01:10.2/msi_irqs", NULL);
-    g_autofree char *irq = g_build_filename(irqs, "41", NULL);
-    g_autofree char *counts = g_build_filename(root, "kernel/irq/41", NULL);
-    g_autofree char *file = g_build_filename(counts, "per_cpu_count", NULL);
-
-    if (!count) {
-        unlink(irq);
-        g_assert_cmpint(rmdir(irqs), ==, 0);
-        return;
-    }
-    g_assert_cmpint(g_mkdir_with_parents(irqs, 0755), ==, 0);
-    g_assert_cmpint(g_mkdir_with_parents(counts, 0755), ==, 0);
-    g_assert_true(g_file_set_contents(irq, "msix\n", -1, NULL));
-    g_assert_true(g_file_set_contents(file, count, -1, NULL));
-}
-
-/* A driver that counts no frames: interrupts stand for them, over resets of the device. */
+/* A driver that counts no frames: interrupts stand for them. */
 static void
 test_life_by_interrupts(Net *net, gconstpointer unused)
 {
-    static const struct {
-        const char *count; /* NULL: the driver has not asked for any */
-        guint64 frames;
-    } rows[] = { { NULL, 0 }, { "0,0\n", 0 }, { "1,2\n", 3 }, { "4,2\n", 6 },
-                 { NULL, 6 }, { "0,0\n", 6 }, { "0,1\n", 7 } };
-    g_autofree char *root = g_dir_make_tmp("vt-sriov-XXXXXX", NULL);
-    const char *argv[] = { "rm", "-rf", root, NULL };
-    VtPciHost host = { .root = root };
     VtSriovSpec spec = spec_of(net);
-    g_autofree char *device = g_build_filename(root, "bus/pci/devices/0000:01:10.2", NULL);
-    g_autofree char *config = g_build_filename(device, "config", NULL);
-    gboolean there = FALSE;
+    FakeIrqs irqs;
     VtBackend backend;
 
-    g_assert_cmpint(g_mkdir_with_parents(device, 0755), ==, 0);
-    g_assert_true(g_file_set_contents(config, "\x86\x80\xca\x10\x06\x04\0\0", 8, NULL)); /* DMA is enabled */
-    spec.host = &host;
-    g_assert_true(vt_pci_bdf_parse("0000:01:10.2", &spec.bdf));
+    fake_irqs_init(&irqs);
+    spec.host = &irqs.host;
+    spec.bdf = irqs.bdf;
     backend = vt_sriov_new(&spec, fake_netlink(net));
-    apply(&backend, VT_FEED_STANDBY_COPIED);
-    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+    g_assert_true(backend.funcs->arms && backend.funcs->tells_open);
+    apply(&backend, VT_FEED_STANDBY_ARMED);
+    for (gsize i = 0; i < G_N_ELEMENTS(fake_irqs_rows); i++) {
         VtLifeSigns signs;
 
-        if (rows[i].count || there)
-            set_interrupts(root, rows[i].count);
-        there = rows[i].count != NULL;
+        fake_irqs_set(&irqs, fake_irqs_rows[i].count);
         g_assert_true(backend.funcs->look(backend.state, &signs));
-        g_assert_cmpuint(signs.frames, ==, rows[i].frames);
-        g_assert_cmpint(signs.stirs, ==, there);
+        g_assert_cmpuint(signs.frames, ==, fake_irqs_rows[i].frames);
+        g_assert_cmpint(signs.stirs, ==, irqs.set_up);
     }
     apply(&backend, VT_FEED_RELEASED);
     vt_backend_clear(&backend);
-    g_assert_true(
-        g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL));
+    fake_irqs_clear(&irqs);
 }
 
 static void
@@ -489,6 +498,7 @@ main(int argc, char **argv)
     }
 #define ADD(path, func) g_test_add(path, Net, NULL, set_up, func, tear_down)
     ADD("/datapath/sriov/every-feed-reaches-its-legs", test_feeds);
+    ADD("/datapath/sriov/an-echo-of-the-nic-reaches-nobody", test_echo);
     ADD("/datapath/sriov/ready-arms-only-late-filters", test_ready);
     ADD("/datapath/sriov/release-and-note-restore-everything", test_release_and_note);
     ADD("/datapath/sriov/neighbours-stay-for-the-last-team", test_neighbours);

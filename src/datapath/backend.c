@@ -4,9 +4,13 @@
 #include "util/enum.h"
 
 static const char *const backend_feed_names[] = {
-    [VT_FEED_RELEASED] = "released", [VT_FEED_READY] = "ready",
-    [VT_FEED_STANDBY] = "standby",   [VT_FEED_STANDBY_COPIED] = "standby-copied",
-    [VT_FEED_FALLBACK] = "fallback", [VT_FEED_PRIMARY_COPIED] = "primary-copied",
+    [VT_FEED_RELEASED] = "released",
+    [VT_FEED_READY] = "ready",
+    [VT_FEED_STANDBY] = "standby",
+    [VT_FEED_STANDBY_ARMED] = "standby-armed",
+    [VT_FEED_STANDBY_COPIED] = "standby-copied",
+    [VT_FEED_FALLBACK] = "fallback",
+    [VT_FEED_PRIMARY_COPIED] = "primary-copied",
     [VT_FEED_PRIMARY] = "primary",
 };
 VT_ENUM_TABLE(backend_feed_names, VT_FEED_COUNT);

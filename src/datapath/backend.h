@@ -20,6 +20,7 @@ typedef enum {
     VT_FEED_RELEASED, /* nothing of ours is set */
     VT_FEED_READY,    /* the guest does not run here (yet, or any more): prepared, but addresses untouched */
     VT_FEED_STANDBY,  /* to standby */
+    VT_FEED_STANDBY_ARMED, /* to standby; the primary has all that its driver finds when it probes, but no frames yet */
     VT_FEED_STANDBY_COPIED, /* to standby, with copies to the primary, which the guest may take any moment */
     VT_FEED_FALLBACK, /* to standby: the primary does not work, and the guest still has it, with all its settings */
     VT_FEED_PRIMARY_COPIED, /* to the primary, with copies to standby, to which the guest may fall any moment */
@@ -65,6 +66,9 @@ typedef struct {
 
     /** Its look tells 'stirs' for as long as the guest's driver has the device, and not afterwards. */
     gboolean tells_open;
+
+    /** A primary needs VT_FEED_STANDBY_ARMED to be taken, and its look tells 'stirs' before that can happen. */
+    gboolean arms;
 
     /** (nullable) A primary was plugged that has this interface on the host; NULL: it is gone. */
     void (*set_primary)(gpointer backend, const char *interface);

@@ -14,7 +14,8 @@
  *
  *   - "stirs": the device was enabled (bus master, BARs mapped). Its driver probes; registration follows within
  *     milliseconds to a second. Where this can be seen, copies need not begin earlier (copy_on_stir): what is
- *     queued in a NIC that is not listened to yet comes out late, as a duplicate.
+ *     queued in a NIC that is not listened to yet comes out late, as a duplicate. A VF has to have the guest's MAC by then,
+ *     since its driver reads it when it probes: it is armed (arm_early).
  *   - "speaks": a frame came from the primary. Something in the guest sends over it, so it is open. This may be
  *     the leg's own IPv6 chatter and not yet the master's traffic, therefore SETTLING goes on with the copies.
  *   - neither, for a long time (UNSURE): the guest has no driver for it and is on standby, or it has one and only
@@ -200,7 +201,7 @@ vt_handover_feed(const VtHandover *handover)
 {
     if (handover->params.copy_on_stir &&
         (handover->state == VT_HANDOVER_ARRIVING || handover->state == VT_HANDOVER_UNSURE))
-        return VT_FEED_STANDBY;
+        return handover->params.arm_early ? VT_FEED_STANDBY_ARMED : VT_FEED_STANDBY;
     return handover_feeds[handover->state];
 }
 

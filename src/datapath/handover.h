@@ -52,6 +52,7 @@ typedef struct {
     guint stir_limit_ms;   /* from the early sign to the assumption that the primary has been taken */
     guint settle_ms;       /* how long copies go on after the late sign */
     gboolean copy_on_stir; /* early signs are told: copies to the primary start only with them */
+    gboolean arm_early;    /* with copy_on_stir: until then the primary is armed (VT_FEED_STANDBY_ARMED) */
 } VtHandoverParams;
 
 /** 30 s, 5 s, 1 s, copies at once. */

@@ -29,6 +29,7 @@ static const VtLegsPlan legs_plans[] = {
     [VT_FEED_RELEASED] = { .pinned = VT_LEG_NOBODY, .mirror = VT_LEG_NOBODY },
     [VT_FEED_READY] = { .pinned = VT_LEG_NOBODY, .mirror = VT_LEG_NOBODY, .short_queue = TRUE },
     [VT_FEED_STANDBY] = { .pinned = VT_LEG_STANDBY, .mirror = VT_LEG_NOBODY, .short_queue = TRUE },
+    [VT_FEED_STANDBY_ARMED] = { .pinned = VT_LEG_STANDBY, .mirror = VT_LEG_NOBODY, .short_queue = TRUE },
     [VT_FEED_STANDBY_COPIED] = { .pinned = VT_LEG_STANDBY,
                                  .mirror = VT_LEG_STANDBY,
                                  .needs_primary = TRUE,

@@ -49,9 +49,13 @@ typedef struct {
 } MacvtapVfPlan;
 
 static const MacvtapVfPlan macvtap_vf_plans[] = {
-    [VT_FEED_RELEASED] = { .up = FALSE, .vf = FALSE }, [VT_FEED_READY] = { .up = FALSE, .vf = FALSE },
-    [VT_FEED_STANDBY] = { .up = TRUE, .vf = FALSE },   [VT_FEED_STANDBY_COPIED] = { .up = TRUE, .vf = TRUE },
-    [VT_FEED_FALLBACK] = { .up = TRUE, .vf = TRUE },   [VT_FEED_PRIMARY_COPIED] = { .up = TRUE, .vf = TRUE },
+    [VT_FEED_RELEASED] = { .up = FALSE, .vf = FALSE },
+    [VT_FEED_READY] = { .up = FALSE, .vf = FALSE },
+    [VT_FEED_STANDBY] = { .up = TRUE, .vf = FALSE },
+    [VT_FEED_STANDBY_ARMED] = { .up = TRUE, .vf = TRUE },
+    [VT_FEED_STANDBY_COPIED] = { .up = TRUE, .vf = TRUE },
+    [VT_FEED_FALLBACK] = { .up = TRUE, .vf = TRUE },
+    [VT_FEED_PRIMARY_COPIED] = { .up = TRUE, .vf = TRUE },
     [VT_FEED_PRIMARY] = { .up = FALSE, .vf = TRUE },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(macvtap_vf_plans) == VT_FEED_COUNT);
@@ -157,6 +161,9 @@ macvtap_vf_free(gpointer state)
 
 static const VtBackendFuncs macvtap_vf_funcs = {
     .name = MACVTAP_VF_BACKEND,
+    .stir_limit_ms = VT_VF_NOTE_STIR_LIMIT_MS,
+    .tells_open = TRUE,
+    .arms = TRUE,
     .prepare = macvtap_vf_prepare,
     .note = macvtap_vf_note,
     .apply = macvtap_vf_apply,

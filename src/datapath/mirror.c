@@ -7,6 +7,7 @@
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <linux/tc_act/tc_gact.h>
 #include <linux/tc_act/tc_mirred.h>
 #include <string.h>
 
@@ -86,11 +87,13 @@ vt_mirror_remove_qdisc(VtNetlink *netlink, int ifindex, GError **error)
     return FALSE;
 }
 
+#define MIRROR_NOWHERE (-1)
+
 /* Where a filter stands and what it does with what it matches. */
 typedef struct {
     guint hook; /* TC_H_MIN_EGRESS, TC_H_MIN_INGRESS */
     guint preference;
-    int to;      /* 0: leave it alone, and to no later filter */
+    int to;      /* 0: leave it alone, and to no later filter; MIRROR_NOWHERE: drop it */
     int eaction; /* TCA_EGRESS_MIRROR, TCA_EGRESS_REDIR */
 } MirrorRule;
 
@@ -109,38 +112,39 @@ mirror_filter_msg(int type, int flags, int ifindex, const MirrorRule *rule)
 
 typedef union {
     struct tc_u32_sel sel; /* ends with an array of keys */
-    guint8 space[sizeof(struct tc_u32_sel) + 2 * sizeof(struct tc_u32_key)];
+    guint8 space[sizeof(struct tc_u32_sel) + 4 * sizeof(struct tc_u32_key)];
 } MirrorSelector;
 
 /*
  * u32 counts from the network header: the destination address stands at -14, the source address at -8. It reads
- * words at multiples of four, so an address takes two of them, with masks.
+ * words at multiples of four, so an address takes two of them, with masks. What was selected before stays.
  */
 static void
 mirror_select_mac(MirrorSelector *selector, const VtMac *mac, gboolean source)
 {
     const guint8 *b = mac->bytes;
+    struct tc_u32_key *keys = &selector->sel.keys[selector->sel.nkeys];
 
-    selector->sel.nkeys = 2;
+    selector->sel.nkeys += 2;
     if (source) {
-        selector->sel.keys[0] = (struct tc_u32_key){
+        keys[0] = (struct tc_u32_key){
             .mask = 0xffffffff,
             .val = htonl((guint32)b[0] << 24 | (guint32)b[1] << 16 | (guint32)b[2] << 8 | b[3]),
             .off = -8,
         };
-        selector->sel.keys[1] = (struct tc_u32_key){
+        keys[1] = (struct tc_u32_key){
             .mask = htonl(0xffff0000),
             .val = htonl((guint32)b[4] << 24 | (guint32)b[5] << 16),
             .off = -4,
         };
         return;
     }
-    selector->sel.keys[0] = (struct tc_u32_key){
+    keys[0] = (struct tc_u32_key){
         .mask = htonl(0x0000ffff),
         .val = htonl((guint32)b[0] << 8 | b[1]),
         .off = -16,
     };
-    selector->sel.keys[1] = (struct tc_u32_key){
+    keys[1] = (struct tc_u32_key){
         .mask = 0xffffffff,
         .val = htonl((guint32)b[2] << 24 | (guint32)b[3] << 16 | (guint32)b[4] << 8 | b[5]),
         .off = -12,
@@ -150,7 +154,8 @@ mirror_select_mac(MirrorSelector *selector, const VtMac *mac, gboolean source)
 static void
 mirror_put_action(VtNetlinkMsg *message, const MirrorRule *rule)
 {
-    struct tc_mirred mirred = {
+    const struct tc_gact drop = { .action = TC_ACT_SHOT };
+    const struct tc_mirred mirred = {
         .action = rule->eaction == TCA_EGRESS_MIRROR ? TC_ACT_PIPE : TC_ACT_STOLEN,
         .eaction = rule->eaction,
         .ifindex = (guint32)rule->to,
@@ -159,9 +164,12 @@ mirror_put_action(VtNetlinkMsg *message, const MirrorRule *rule)
     struct nlattr *first = nla_nest_start(message, 1);
     struct nlattr *options;
 
-    nla_put_string(message, TCA_ACT_KIND, "mirred");
+    nla_put_string(message, TCA_ACT_KIND, rule->to == MIRROR_NOWHERE ? "gact" : "mirred");
     options = nla_nest_start(message, TCA_ACT_OPTIONS | NLA_F_NESTED);
-    nla_put(message, TCA_MIRRED_PARMS, sizeof mirred, &mirred);
+    if (rule->to == MIRROR_NOWHERE)
+        nla_put(message, TCA_GACT_PARMS, sizeof drop, &drop);
+    else
+        nla_put(message, TCA_MIRRED_PARMS, sizeof mirred, &mirred);
     nla_nest_end(message, options);
     nla_nest_end(message, first);
     nla_nest_end(message, actions);
@@ -262,6 +270,7 @@ mirror_add_filters(VtNetlink *netlink, int from, int to, VtMirrorWhat what, cons
     if (!mirror_add_filter(netlink, from, &first, &address, errnum, error))
         return FALSE;
     if (what == VT_MIRROR_NOT_FROM_NOR_BROADCAST) {
+        address.sel.nkeys = 0;
         mirror_select_mac(&address, &mirror_broadcast, FALSE);
         if (!mirror_add_filter(netlink, from, &broadcasts, &address, errnum, error))
             return FALSE;
@@ -296,8 +305,34 @@ vt_mirror_start(VtNetlink *netlink, int from, int to, VtMirrorWhat what, const V
     return mirror_explain(inner, errnum, error);
 }
 
+/* Of several filters of one preference that match, the kernel takes the one that was added first. */
+static gboolean
+mirror_drop_echoes(VtNetlink *netlink, int from, const VtMac *mac, const GArray *echoes, int *errnum,
+                   GError **error)
+{
+    const MirrorRule rule = { .hook = TC_H_MIN_INGRESS,
+                              .preference = VT_MIRROR_PREFERENCE,
+                              .to = MIRROR_NOWHERE };
+    g_autoptr(GError) inner = NULL;
+
+    for (guint i = 0; echoes && i < echoes->len; i++) {
+        MirrorSelector both = { .space = { 0 } };
+
+        mirror_select_mac(&both, mac, FALSE);
+        mirror_select_mac(&both, &g_array_index(echoes, VtMac, i), TRUE);
+        if (!mirror_add_filter(netlink, from, &rule, &both, errnum, &inner)) {
+            /* No act_gact: an echo is a frame too many, which is no reason to give up. */
+            if (*errnum == ENOENT)
+                break;
+            g_propagate_error(error, g_steal_pointer(&inner));
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 gboolean
-vt_mirror_divert(VtNetlink *netlink, int from, int to, const VtMac *mac, GError **error)
+vt_mirror_divert(VtNetlink *netlink, int from, int to, const VtMac *mac, const GArray *echoes, GError **error)
 {
     MirrorRule rule = {
         .hook = TC_H_MIN_INGRESS,
@@ -312,7 +347,9 @@ vt_mirror_divert(VtNetlink *netlink, int from, int to, const VtMac *mac, GError 
     mirror_select_mac(&address, mac, FALSE);
     if (!mirror_delete_filter(netlink, from, &rule, error))
         return FALSE;
-    if (mirror_add_filter(netlink, from, &rule, &address, &errnum, &inner))
+    if (mirror_drop_echoes(netlink, from, mac, echoes, &errnum, &inner) &&
+        mirror_add_filter(netlink, from, &rule, &address, &errnum, &inner))
         return TRUE;
+    mirror_delete_filter(netlink, from, &rule, NULL);
     return mirror_explain(inner, errnum, error);
 }

@@ -77,11 +77,14 @@ gboolean vt_mirror_start(VtNetlink *netlink, int from, int to, VtMirrorWhat what
  * @from:    ifindex; has a clsact
  * @to:      ifindex
  * @mac:     the address
+ * @echoes:  (nullable) array of VtMac: what comes from these is dropped, since @from itself has sent it; in a kernel
+ *           without act_gact it is diverted, too
  * @error:   (out) as vt_mirror_start()
  *
  * Return: FALSE on failure, with nothing diverted.
  */
-gboolean vt_mirror_divert(VtNetlink *netlink, int from, int to, const VtMac *mac, GError **error);
+gboolean vt_mirror_divert(VtNetlink *netlink, int from, int to, const VtMac *mac, const GArray *echoes,
+                          GError **error);
 
 /**
  * vt_mirror_stop - end copies and diversions

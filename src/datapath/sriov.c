@@ -15,18 +15,21 @@
  *   - primary:   the VF has it, the PF does not; the bridge has it pinned to the PF's port, so that neighbours on
  *                this host reach the VF through the NIC's switch. The neighbours' addresses (and the host's own) are
  *                `self` entries of the PF, so that the VF's frames reach them.
+ *   - armed:     the VF has it, and so has the PF; the bridge has it pinned to standby's port: one of each frame to standby.
  *   - both:      the VF has it, and so has the PF; the bridge has it pinned to the PF's port. What leaves over the
  *                PF for the guest is copied to standby (neighbours' frames reach both legs). What comes in over the PF for
- *                the guest is diverted to standby (frames from the wire, from a NIC that still gives them to the PF). From
- *                the wire both legs are fed only by a NIC that delivers to every match; others
- *                deliver to the VF as soon as it filters, which is what late_filter is about.
- *
+ *                the guest is diverted to standby (frames from the wire, from a NIC that still gives them to the PF),
+ *                except the echo of what a neighbour has sent out there, which standby has had as a copy: a NIC that
+ *                delivers to every match may count the sender in (QEMU's igb does).
  *   - fallback:  the primary does not work, and may work again in a moment: the bridge has the guest pinned to standby's
  *                port, because a PF whose link is down takes no frames; the PF has its address; the VF is left as it is, because
  *                some drivers reset a VF whose MAC is set, and some set nothing while the PF is down.
  *
- * The guest's driver takes the VF's MAC when it probes, so it must be there before: with both, at the latest. After the
- * eject the VF gets back what it had before us (usually no MAC at all), at once.
+ * With armed and both, both legs are fed from the wire only by a NIC that delivers to every match; others deliver to the VF
+ * as soon as it filters, which is what late_filter is about.
+ *
+ * The guest's driver takes the VF's MAC when it probes, so it must be there before: when it is armed, at the latest. After
+ * the eject the VF gets back what it had before us (usually no MAC at all), at once.
  *
  * Neighbours' entries serve all VFs of a PF. They are counted in this process, over all teams, and each team has
  * those in its note that it counts on; so they go with the last team, also after a restart.
@@ -43,9 +46,7 @@
 #include <linux/neighbour.h>
 #include <string.h>
 
-#define SRIOV_BACKEND "sriov"
-/* The first interrupt is a sure sign, except where the hardware posts them to the guest; copies cost nothing meanwhile. */
-#define SRIOV_STIR_LIMIT_MS  30000
+#define SRIOV_BACKEND        "sriov"
 #define SRIOV_NEIGHBOURS_MAX 64 /* NICs have few filters: 82576 has 24 */
 
 typedef struct {
@@ -60,8 +61,8 @@ typedef struct {
     gboolean had_self;  /* the PF had the guest's address before us */
     GArray *pins;       /* of VtFdbEntry: pinned by others before us */
     GArray *neighbours; /* of VtMac: counted for this team */
-    guint64 interrupts; /* when last seen */
-    guint64 alive;      /* interrupts in all, over resets of the device */
+    GArray *local;      /* of VtMac: who was behind the bridge on this host when the last feed was prepared */
+    GArray *echoes;     /* (nullable) as .local was when copies began, while they go on */
 } Sriov;
 
 typedef enum {
@@ -83,6 +84,7 @@ static const SriovPlan sriov_plans[] = {
     [VT_FEED_RELEASED] = { .pin = SRIOV_PIN_NOWHERE },
     [VT_FEED_READY] = { .pin = SRIOV_PIN_NOWHERE },
     [VT_FEED_STANDBY] = { .self = TRUE, .pin = SRIOV_PIN_STANDBY },
+    [VT_FEED_STANDBY_ARMED] = { .vf = TRUE, .self = TRUE, .neighbours = TRUE, .pin = SRIOV_PIN_STANDBY },
     [VT_FEED_STANDBY_COPIED] = { .vf = TRUE,
                                  .self = TRUE,
                                  .copies = TRUE,
@@ -190,6 +192,8 @@ sriov_note_neighbours(Sriov *sriov, gboolean *grew, GError **error)
 
     if (!found)
         return FALSE;
+    g_array_set_size(sriov->local, 0);
+    g_array_append_vals(sriov->local, found->data, found->len);
     for (guint i = 0; i < found->len; i++) {
         const VtMac *mac = &g_array_index(found, VtMac, i);
 
@@ -288,7 +292,8 @@ sriov_set_standby_port(Sriov *sriov, const SriovPlan *plan, GError **error)
     VtLinkPort port = sriov->standby_note.port;
 
     port.learning = 0;
-    if (plan->pin == SRIOV_PIN_PF && !plan->copies) {
+    /* What is flooded to a guest that does not run yet waits in the tap's queue, and comes out late, as duplicates. */
+    if (plan->pin != SRIOV_PIN_STANDBY && !plan->copies) {
         port.flood = 0;
         port.mcast_flood = 0;
         port.bcast_flood = 0;
@@ -298,15 +303,28 @@ sriov_set_standby_port(Sriov *sriov, const SriovPlan *plan, GError **error)
 }
 
 static gboolean
+sriov_same_macs(const GArray *a, const GArray *b)
+{
+    return a->len == b->len && (!a->len || memcmp(a->data, b->data, a->len * sizeof(VtMac)) == 0);
+}
+
+static gboolean
 sriov_set_copies(Sriov *sriov, gboolean on, GError **error)
 {
     int pf = sriov->pf_note.ifindex;
     int standby = sriov->standby_note.ifindex;
 
+    /* Setting them again would interrupt them. */
+    if (on && sriov->echoes && sriov_same_macs(sriov->echoes, sriov->local))
+        return TRUE;
+    g_clear_pointer(&sriov->echoes, g_array_unref);
     if (!on)
         return vt_mirror_stop(sriov->netlink, pf, error);
-    return vt_mirror_start(sriov->netlink, pf, standby, VT_MIRROR_ONLY_TO, &sriov->mac, error) &&
-           vt_mirror_divert(sriov->netlink, pf, standby, &sriov->mac, error);
+    if (!vt_mirror_start(sriov->netlink, pf, standby, VT_MIRROR_ONLY_TO, &sriov->mac, error) ||
+        !vt_mirror_divert(sriov->netlink, pf, standby, &sriov->mac, sriov->local, error))
+        return FALSE;
+    sriov->echoes = g_array_copy(sriov->local);
+    return TRUE;
 }
 
 static gboolean
@@ -422,6 +440,7 @@ sriov_release(Sriov *sriov, GError **error)
         if (!sriov->pf_note.had_clsact)
             vt_mirror_remove_qdisc(sriov->netlink, sriov->pf_note.ifindex, vt_port_note_first(&first));
     }
+    g_clear_pointer(&sriov->echoes, g_array_unref);
     sriov_forget_neighbours(sriov, pf_is_there, &first);
     if (standby_is_there) {
         vt_fdb_unpin(sriov->netlink, sriov->standby_note.ifindex, &sriov->mac, vt_port_note_first(&first));
@@ -451,40 +470,12 @@ sriov_apply(gpointer state, VtFeed feed, GError **error)
     return sriov_follow_plan(sriov, plan, plan->vf || (feed == VT_FEED_READY && sriov->late_filter), error);
 }
 
-/*
- * A VF has no other interrupts than messages (SR-IOV 1.1, 3.4.1.18). Its driver sets them up while it probes, later than it
- * enables DMA and so nearer to the registration; they come from the moment the interface has been opened. They are
- * counted, over resets of the device, beside its frames: the kernel tells zeroes for a driver that counts no frames for
- * its VFs, like igb. FALSE: not set up.
- */
-static gboolean
-sriov_count_interrupts(Sriov *sriov)
-{
-    guint64 now = 0;
-    gboolean set_up = sriov->host && vt_pci_interrupts(sriov->host, &sriov->vf.bdf, &now);
-
-    sriov->alive += now > sriov->interrupts ? now - sriov->interrupts : 0;
-    sriov->interrupts = now;
-    return set_up;
-}
-
 static gboolean
 sriov_look(gpointer state, VtLifeSigns *signs)
 {
     Sriov *sriov = state;
-    VtVfCounters counters = { 0 };
-    VtVfSettings settings;
-    gboolean set_up;
 
-    if (!sriov->pf_note.noted ||
-        !vt_vf_get(sriov->netlink, sriov->pf_note.ifindex, sriov->vf.vf, &settings, &counters, NULL))
-        return FALSE;
-    set_up = sriov_count_interrupts(sriov);
-    *signs = (VtLifeSigns){
-        .stirs = set_up && vt_pci_bus_master(sriov->host, &sriov->vf.bdf),
-        .frames = counters.tx_packets + sriov->alive,
-    };
-    return TRUE;
+    return vt_vf_note_look(sriov->netlink, &sriov->vf, sriov->host, signs);
 }
 
 static void
@@ -498,17 +489,20 @@ sriov_free(gpointer state)
     vt_netlink_free(sriov->netlink);
     g_array_unref(sriov->pins);
     g_array_unref(sriov->neighbours);
+    g_array_unref(sriov->local);
+    g_clear_pointer(&sriov->echoes, g_array_unref);
     g_free(sriov->standby);
     g_free(sriov);
 }
 
 static const VtBackendFuncs sriov_funcs = {
     .name = SRIOV_BACKEND,
-    .stir_limit_ms = SRIOV_STIR_LIMIT_MS,
+    .stir_limit_ms = VT_VF_NOTE_STIR_LIMIT_MS,
     .prepare = sriov_prepare,
     .note = sriov_note,
     .apply = sriov_apply,
     .tells_open = TRUE,
+    .arms = TRUE,
     .look = sriov_look,
     .free = sriov_free,
 };
@@ -532,6 +526,7 @@ vt_sriov_new(const VtSriovSpec *spec, VtNetlink *netlink)
     sriov->late_filter = spec->late_filter;
     sriov->pins = g_array_new(FALSE, FALSE, sizeof(VtFdbEntry));
     sriov->neighbours = g_array_new(FALSE, FALSE, sizeof(VtMac));
+    sriov->local = g_array_new(FALSE, FALSE, sizeof(VtMac));
     return (VtBackend){ .funcs = &sriov_funcs, .state = sriov };
 }
 

@@ -72,17 +72,36 @@ vt_vf_note_restore(VtNetlink *netlink, VtVfNote *note, GError **first)
     note->noted = FALSE;
 }
 
+/*
+ * A VF has no other interrupts than messages (SR-IOV 1.1, 3.4.1.18). Its driver sets them up while it probes, later than it
+ * enables DMA and so nearer to the registration; they come from the moment the interface has been opened. They are
+ * counted, over resets of the device, beside its frames: the kernel tells zeroes for a driver that counts no frames for
+ * its VFs, like igb. FALSE: not set up.
+ */
+static gboolean
+vf_note_count_interrupts(VtVfNote *note, const VtPciHost *host)
+{
+    guint64 now = 0;
+    gboolean set_up = host && vt_pci_interrupts(host, &note->bdf, &now);
+
+    note->alive += now > note->interrupts ? now - note->interrupts : 0;
+    note->interrupts = now;
+    return set_up;
+}
+
 gboolean
-vt_vf_note_look(VtNetlink *netlink, const VtVfNote *note, const VtPciHost *host, VtLifeSigns *signs)
+vt_vf_note_look(VtNetlink *netlink, VtVfNote *note, const VtPciHost *host, VtLifeSigns *signs)
 {
     VtVfCounters counters = { 0 };
     VtVfSettings settings;
+    gboolean set_up;
 
     if (!note->noted || !vt_vf_get(netlink, note->ifindex, note->vf, &settings, &counters, NULL))
         return FALSE;
+    set_up = vf_note_count_interrupts(note, host);
     *signs = (VtLifeSigns){
-        .stirs = host && vt_pci_bus_master(host, &note->bdf),
-        .frames = counters.tx_packets,
+        .stirs = set_up && vt_pci_bus_master(host, &note->bdf),
+        .frames = counters.tx_packets + note->alive,
     };
     return TRUE;
 }

@@ -10,6 +10,9 @@
 #include "util/pci.h"
 #include "util/vf.h"
 
+/* The first interrupt is a sure sign, except where the hardware posts them to the guest; copies cost nothing meanwhile. */
+#define VT_VF_NOTE_STIR_LIMIT_MS 30000
+
 typedef struct {
     gboolean noted;
     char pf[IF_NAMESIZE]; /* the PF's interface */
@@ -19,6 +22,8 @@ typedef struct {
     guint tries;           /* of a setting, 100 ms apart, while the VF is in reset; 0: 30 */
     VtVfSettings wanted;   /* with the team's MAC */
     VtVfSettings original; /* when noted */
+    guint64 interrupts;    /* of the VF, when last looked; not for the disk */
+    guint64 alive;         /* interrupts in all, over resets of the device; not for the disk */
 } VtVfNote;
 
 /**
@@ -49,13 +54,15 @@ void vt_vf_note_restore(VtNetlink *netlink, VtVfNote *note, GError **first);
 /**
  * vt_vf_note_look - signs of life of the guest's driver
  * @netlink: handle
- * @note:    noted, or nothing is seen
+ * @note:    noted, or nothing is seen; counts what was seen
  * @host:    (nullable) whose sysfs shows the VF; NULL: no early signs
  * @signs:   (out) set only on success
  *
+ * The driver "stirs" for as long as it has interrupts set up, and the device may use DMA. Its frames, and its
+ * interrupts beside them, are what grows when it works.
  * Return: FALSE when nothing can be seen.
  */
-gboolean vt_vf_note_look(VtNetlink *netlink, const VtVfNote *note, const VtPciHost *host, VtLifeSigns *signs);
+gboolean vt_vf_note_look(VtNetlink *netlink, VtVfNote *note, const VtPciHost *host, VtLifeSigns *signs);
 
 /** For the disk. (transfer full) */
 JsonObject *vt_vf_note_to_json(const VtVfNote *note);

@@ -273,6 +273,8 @@ vt_datapath_team_heed_backend(VtDatapathTeam *team)
 {
     if (team->backend.funcs && team->backend.funcs->stir_limit_ms)
         team->handover.params.stir_limit_ms = team->backend.funcs->stir_limit_ms;
+    if (team->backend.funcs && team->backend.funcs->arms)
+        team->handover.params.copy_on_stir = team->handover.params.arm_early = TRUE;
 }
 
 /* Without that sign, copies have to begin early. */

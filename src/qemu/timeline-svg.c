@@ -51,6 +51,7 @@ static const struct {
     double primary, standby; /* opacity */
 } svg_feeds[] = {
     { .name = "standby", .standby = 1 },
+    { .name = "standby-armed", .standby = 1 },
     { .name = "standby-copied", .standby = 1, .primary = 0.35 },
     { .name = "primary-copied", .primary = 1, .standby = 0.35 },
     { .name = "primary", .primary = 1 },

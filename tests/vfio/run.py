@@ -34,14 +34,14 @@ BOOT_S = 90  # it takes 5 on a machine that has nothing else to do
 BOOTS = 3
 
 
-def boot_image(folder):
+def boot_image(folder, name='team1.image', options=''):
     """Boot the guest on this machine and save it; the image's path."""
-    image = os.path.join(folder, 'team1.image')
+    image = os.path.join(folder, name)
     with vt.Lab(daemons=False) as lab:
         host = lab.a
         host.start_daemon()
         serial = os.path.join(lab.dir, 'team1.serial')
-        host.define(vfiolab.guest_xml(serial))
+        host.define(vfiolab.guest_xml(serial, options=options))
         host.virsh('start', 'team1')
         vt.Serial(serial).wait(r'VT: ready', 120)
         host.virsh('save', 'team1', image, timeout=120)
@@ -56,7 +56,7 @@ def nic(number, mac):
 
 
 def machine_argv(folder, share, shell):
-    """QEMU with the machine within."""
+    """QEMU with the machine within. One more NIC is on the wire, for a client that is on neither host."""
     # On a busy machine the kernel's check of its timer fails, and it panics.
     words = ['console=ttyS0', 'intel_iommu=on', 'no_timer_check', 'panic=-1', 'quiet', 'mitigations=off', 'rdinit=/init',
              'vt.kernel=' + os.path.realpath(os.path.join(vt.GUEST, 'kernel')), 'vt.run=' + os.path.join(folder, 'go')]
@@ -69,7 +69,8 @@ def machine_argv(folder, share, shell):
             '-device', 'virtio-9p-pci,fsdev=root,mount_tag=root',
             '-fsdev', 'local,id=share,path=%s,security_model=none' % share,
             '-device', 'virtio-9p-pci,fsdev=share,mount_tag=share',
-            '-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng']
+            '-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng',
+            '-netdev', 'hubport,id=wire0,hubid=1', '-device', 'virtio-net-pci,netdev=wire0,mac=' + vfiolab.CLIENT_MAC]
     for number, name in enumerate(('a', 'b'), 1):
         argv += nic(number, vfiolab.PF_MACS[name])
     if shell:
@@ -78,13 +79,13 @@ def machine_argv(folder, share, shell):
     return argv + ['-append', ' '.join(words)]
 
 
-def write_go(folder, arguments):
-    """What the machine within runs: inside.py, with the same folders as here."""
+def write_go(folder, arguments, program=os.path.join(HERE, 'inside.py')):
+    """What the machine within runs, with the same folders as here."""
     path = os.path.join(folder, 'go')
     with open(path, 'w') as f:
         f.write("#!/bin/sh\nexport VT_BUILD='%s' VT_GUEST='%s' VT_VFIO='%s'\nexec python3 '%s' \"$1\"%s\n" % (
             os.path.realpath(vt.BUILD), os.path.realpath(vt.GUEST), os.path.realpath(VFIO),
-            os.path.join(HERE, 'inside.py'), ''.join(" '%s'" % a for a in arguments)))
+            program, ''.join(" '%s'" % a for a in arguments)))
     os.chmod(path, 0o755)
 
 
@@ -117,11 +118,11 @@ def start_machine(folder, share, keep):
     raise LabError('the machine within did not boot %d times' % BOOTS)
 
 
-def follow(machine, folder, share):
+def follow(machine, folder, share, limit_s=LIMIT_S):
     """Print what the tests print until the machine ends; their exit status."""
     out = os.path.join(share, 'out')
     done = 0
-    deadline = time.monotonic() + LIMIT_S
+    deadline = time.monotonic() + limit_s
     while True:
         ended = machine.poll() is not None
         text = read(out, done)
@@ -131,7 +132,7 @@ def follow(machine, folder, share):
         if ended:
             break
         if time.monotonic() > deadline:
-            print('# no end after %d s' % LIMIT_S)
+            print('# no end after %d s' % limit_s)
             machine.kill()
             machine.wait()
         time.sleep(0.3)

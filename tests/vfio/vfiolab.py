@@ -4,10 +4,11 @@
     namespace vt-ID-a                                         namespace vt-ID-b
       virtteamd, QEMU                                           virtteamd, QEMU
       br0 (10.77.0.11) --- PF ========= one wire ========= PF --- br0 (10.77.0.12)
-                           VF0, VF1                        VF0, VF1
+                           VF0, VF1        |               VF0, VF1
+                              vt-ID-net: sw0 (10.77.0.1)
       mgmt0 192.168.77.1 ====================================== mgmt0 192.168.77.2
 """
-import glob
+import contextlib
 import os
 import re
 import struct
@@ -22,6 +23,7 @@ VFIO = os.environ.get('VT_VFIO', os.path.join(vt.BUILD, 'vfio'))
 EMULATOR = os.path.join(VFIO, 'qemu-system-x86_64')
 PF_MACS = {'a': '52:54:00:99:00:0a', 'b': '52:54:00:99:00:0b'}
 BRIDGE_IPS = {'a': '10.77.0.11', 'b': '10.77.0.12'}
+CLIENT_MAC = '52:54:00:99:00:0c'
 GIVEN_MACS = {'a': '52:54:00:99:02:0a', 'b': '52:54:00:99:02:0b'}
 UUID = '5a1c0de0-0000-4000-8000-0000000000f0'
 NO_MAC = '00:00:00:00:00:00'
@@ -49,13 +51,24 @@ def driver_of(bdf):
     return link_name(sysfs(bdf, 'driver'))
 
 
+def interface_of(mac):
+    """The interface of this namespace that has an address; one whose namespace is gone comes after a moment."""
+    def find():
+        for name in os.listdir('/sys/class/net'):
+            with contextlib.suppress(OSError), open('/sys/class/net/%s/address' % name) as f:
+                if f.read().strip() == mac:
+                    return name
+        return None
+    return wait_for(find, 30, 'an interface with the address ' + mac)
+
+
 class VfioHost(vt.Host):
     """A host whose uplink is a PF."""
 
     def make(self):
         run('ip', 'netns', 'add', self.namespace)
         os.makedirs(self.root, exist_ok=True)
-        self.pf = next(name for name in os.listdir('/sys/class/net') if self.address_of(name) == PF_MACS[self.name])
+        self.pf = interface_of(PF_MACS[self.name])
         self.pf_bdf = link_name('/sys/class/net/%s/device' % self.pf)
         self.ip('link', 'set', 'lo', 'up')
         # Its own MAC: a bridge otherwise takes that of its first port, and the PF filters for itself anyway.
@@ -83,11 +96,6 @@ class VfioHost(vt.Host):
             for i in range(CROWD):
                 f.write('fdb add 52:54:00:99:03:%02x dev crowd master static\n' % i)
         self.run('bridge', '-batch', path)
-
-    @staticmethod
-    def address_of(name):
-        with open('/sys/class/net/%s/address' % name) as f:
-            return f.read().strip()
 
     # --- what the host has set
     def vf_settled(self, number):
@@ -152,7 +160,7 @@ class VfioHost(vt.Host):
 
 
 class VfioLab(vt.Lab):
-    """Both hosts, their PFs on one wire; no switch between them."""
+    """Both hosts, their PFs and a client on one wire; no switch between them."""
 
     def __init__(self, share, **more):
         super().__init__(directory='/mnt/lab', **more)  # not below /run, where stock libvirtd gets a tmpfs
@@ -172,6 +180,14 @@ class VfioLab(vt.Lab):
             f.write('#!/bin/sh\nexec setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock \'%s\' "$@"\n' % self.wrapped)
         os.chmod(self.daemon_path, 0o755)
         super().up()
+        self.connect_client()
+
+    def connect_client(self):
+        """Put the NIC of the client below its interface, sw0."""
+        run('modprobe', 'virtio_net')
+        nic = interface_of(CLIENT_MAC)
+        run('ip', 'link', 'set', nic, 'netns', self.namespace)
+        run('ip', '-n', self.namespace, 'link', 'set', nic, 'master', 'sw0', 'up')
 
     def wait_ping_from(self, host, timeout=60, address=vt.GUEST_IP):
         """Wait until the guest answers a host's bridge."""
