@@ -168,8 +168,9 @@ switchdev_apply(gpointer state, VtFeed feed, GError **error)
 
     if (feed == VT_FEED_RELEASED)
         return switchdev_release(switchdev, error);
+    /* While the primary does not work, its PF may take no settings, and the guest needs standby all the more. */
     return switchdev_make_port(switchdev, feed, error) &&
-           vt_vf_note_arm(switchdev->netlink, &switchdev->vf, TRUE, error) &&
+           (feed == VT_FEED_FALLBACK || vt_vf_note_arm(switchdev->netlink, &switchdev->vf, TRUE, error)) &&
            switchdev->inner.funcs->apply(switchdev->inner.state, feed, error);
 }
 
