@@ -16,6 +16,13 @@
 #define DATAPATH_ANNOUNCE_ROUNDS     5
 #define DATAPATH_ANNOUNCE_STEP_MS    100
 
+/*
+ * How often QEMU announces by itself. Not 0: virtio-net frees its timer then when its state is loaded, and every later reset of
+ * the device (the guest reboots, its driver is unloaded) ends QEMU. Source: QEMU 4.0 to 10, virtio_net_reset() and
+ * qemu_announce_timer_del().
+ */
+#define DATAPATH_ANNOUNCE_OWN 1
+
 static gboolean
 datapath_announce_is_primary(const VtNetDef *net)
 {
@@ -50,7 +57,7 @@ vt_datapath_announce_defer(VtDomain *domain)
     if (!qmp || !datapath_announce_is_ours(domain->live))
         return;
     vt_qmp_client_call(qmp, "migrate-set-parameters",
-                       vt_json_node_new(vt_json_object_new("i:announce-rounds", 0, NULL)),
+                       vt_json_node_new(vt_json_object_new("i:announce-rounds", DATAPATH_ANNOUNCE_OWN, NULL)),
                        DATAPATH_ANNOUNCE_TIMEOUT_MS, datapath_announce_answered, "announce-rounds");
 }
 

@@ -351,6 +351,13 @@ datapath_team_ask(VtDatapathTeam *team)
     vt_nic_sight_ask(monitor, team->model, team->transient, team->bar, datapath_team_seen, team->asking);
 }
 
+/* QEMU announces a guest that arrives on its emulated primary, too; the driver is seen to open that before it speaks. */
+static gboolean
+datapath_team_is_spoken_for(const VtDatapathTeam *team)
+{
+    return team->model && team->handover.state == VT_HANDOVER_ARRIVING;
+}
+
 static gboolean
 datapath_team_look(gpointer user)
 {
@@ -371,7 +378,8 @@ datapath_team_look(gpointer user)
     }
     if (signs.frames > team->frames) {
         team->frames = signs.frames;
-        vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_SPEAKS);
+        if (!datapath_team_is_spoken_for(team))
+            vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_SPEAKS);
     } else if (signs.stirs) {
         vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_STIRS);
     }

@@ -86,6 +86,20 @@ class Orders(harness.LabTest):
         self.assertNotEqual(self.ends(migration)[0], 0)
         self.whole(self.a, serial, mark)
 
+    def test_reset_after_it_has_arrived(self):
+        # QEMU has to survive what its devices have been through.
+        for orchestration in ('qemu', 'management'):
+            with self.subTest(orchestration):
+                serial = self.boot(policy="orchestration='%s'" % orchestration)
+                mark = serial.end()
+                self.migrate(self.a, self.b, '--persistent')
+                self.assert_primary(serial, mark)
+                mark = serial.end()
+                self.b.virsh('reset', self.domain)
+                serial.wait(r'VT: ready', 90, mark)
+                self.whole(self.b, serial, mark)
+                self.remove_guests()
+
     # --- a guest without its driver
     def test_the_primarys_driver_is_unloaded_and_comes_back_elsewhere(self):
         serial = self.boot()
