@@ -76,7 +76,7 @@ guest_start(FakeHost *host)
     g_autofree char *xml = fake_guest_xml("web", UUID_A, guest_devices);
     g_autoptr(GError) error = NULL;
     FakeDone told = { 0 };
-    VtDomain *domain = vt_lifecycle_define(host->driver, xml, 0, &error);
+    VtDomain *domain = fake_define(host->driver, xml, 0, &error);
 
     g_assert_no_error(error);
     vt_lifecycle_create(host->driver, domain, 0, NULL, fake_done, &told);

@@ -63,7 +63,7 @@ fixture_open(Fixture *f, gboolean running)
     f->events = g_string_new(NULL);
     for (gsize i = 0; i < G_N_ELEMENTS(ids); i++)
         f->subscriptions[i] = vt_event_subscribe(f->host.driver, ids[i], NULL, NULL, 0, note_device, f);
-    f->domain = vt_lifecycle_define(f->host.driver, xml, 0, &error);
+    f->domain = fake_define(f->host.driver, xml, 0, &error);
     g_assert_no_error(error);
     if (running) {
         vt_lifecycle_create(f->host.driver, f->domain, 0, NULL, fake_done, &told);

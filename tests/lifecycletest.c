@@ -27,7 +27,7 @@ lifetest_define(FakeHost *host, const char *name, const char *uuid, const char *
 {
     g_autofree char *xml = fake_guest_xml(name, uuid, extra);
     g_autoptr(GError) error = NULL;
-    VtDomain *domain = vt_lifecycle_define(host->driver, xml, 0, &error);
+    VtDomain *domain = fake_define(host->driver, xml, 0, &error);
 
     g_assert_cmpstr(error ? error->message : NULL, ==, message);
     return domain;
@@ -91,7 +91,7 @@ test_define(void)
     lifetest_events(&host, "0/1");
     lifetest_define(&host, "web", UUID_B, NULL, "domain 'web' already exists with uuid " UUID_A);
     lifetest_define(&host, "db", UUID_A, NULL, "domain 'web' is already defined with uuid " UUID_A);
-    g_assert_null(vt_lifecycle_define(host.driver, "<domain/>", 0x8000, &error));
+    g_assert_null(fake_define(host.driver, "<domain/>", 0x8000, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED);
     g_clear_error(&error);
     /* Redefining a running guest changes its next start only. */
@@ -100,9 +100,9 @@ test_define(void)
     g_assert_cmpstr(domain->live->title, ==, "x");
     g_assert_cmpstr(domain->persistent->title, ==, "y");
     /* Without a definition it goes on as a transient one, and is gone at its end. */
-    g_assert_true(vt_lifecycle_undefine(host.driver, domain, 0, &error));
+    g_assert_true(fake_undefine(host.driver, domain, 0, &error));
     g_assert_false(vt_domain_is_persistent(domain));
-    g_assert_false(vt_lifecycle_undefine(host.driver, domain, 0, &error));
+    g_assert_false(fake_undefine(host.driver, domain, 0, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_INVALID);
     g_assert_no_error(lifetest_flags_call(&host, vt_lifecycle_destroy, domain, 0));
     g_assert_null(vt_driver_lookup_name(host.driver, "web", NULL));
@@ -340,7 +340,7 @@ test_destroy_beside_a_migration(void)
     error = lifetest_flags_call(&host, vt_lifecycle_reset, domain, 0);
     g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_INVALID);
     g_clear_error(&error);
-    g_assert_false(vt_lifecycle_undefine(host.driver, domain, 0, &error));
+    g_assert_false(fake_undefine(host.driver, domain, 0, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_INVALID);
     g_assert_no_error(lifetest_call(&host, vt_lifecycle_suspend, domain));
     lifetest_state(domain, VT_DOMAIN_PAUSED, 2);
@@ -349,7 +349,7 @@ test_destroy_beside_a_migration(void)
     g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_MIGRATION_OUT);
     vt_domain_ref(domain);
     g_clear_error(&error);
-    g_assert_true(vt_lifecycle_undefine(host.driver, domain, 0, &error));
+    g_assert_true(fake_undefine(host.driver, domain, 0, &error));
     vt_job_end(domain);
     vt_domain_unref(domain);
     fake_host_close(&host);
@@ -401,13 +401,13 @@ test_rename_and_autostart(void)
     domain = lifetest_define(&host, "web", UUID_A, NULL, NULL);
     lifetest_define(&host, "db", UUID_B, NULL, NULL);
     g_assert_true(vt_lifecycle_set_autostart(host.driver, domain, TRUE, &error));
-    g_assert_false(vt_lifecycle_rename(host.driver, domain, "a/b", &error));
+    g_assert_false(fake_rename(host.driver, domain, "a/b", &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_XML_DETAIL);
     g_clear_error(&error);
-    g_assert_false(vt_lifecycle_rename(host.driver, domain, "db", &error));
+    g_assert_false(fake_rename(host.driver, domain, "db", &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_DOMAIN_EXISTS);
     g_clear_error(&error);
-    g_assert_true(vt_lifecycle_rename(host.driver, domain, "www", &error));
+    g_assert_true(fake_rename(host.driver, domain, "www", &error));
     g_assert_true(vt_lifecycle_get_autostart(host.driver, domain));
     path = g_build_filename(host.dir, "config", "autostart", "www.xml", NULL);
     g_assert_true(g_file_test(path, G_FILE_TEST_IS_REGULAR)); /* the link leads to it */

@@ -62,8 +62,9 @@ test_both_or_neither(void)
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(GError) error = NULL;
 
-        g_assert_false(vt_query_set_metadata(host.driver, domain, rows[i].type, rows[i].text, rows[i].key,
-                                             rows[i].uri, BOTH, &error));
+        g_assert_false(fake_set_metadata(
+            host.driver, domain,
+            &(VtMetadataChange){ rows[i].type, rows[i].text, rows[i].key, rows[i].uri, BOTH }, &error));
         g_assert_error(error, VT_ERROR, rows[i].code);
         g_assert_null(domain->live->metadata);
         g_assert_null(domain->persistent->metadata);
@@ -86,9 +87,12 @@ test_live_and_config_are_apart(void)
 
     fake_host_open(&host);
     domain = metadatatest_domain(&host);
-    g_assert_true(vt_query_set_metadata(host.driver, domain, 2, "<a x='1'/>", "k", "urn:a", BOTH, &error));
-    g_assert_true(vt_query_set_metadata(host.driver, domain, 2, "<a x='2'/>", "k", "urn:a", LIVE, &error));
-    g_assert_true(vt_query_set_metadata(host.driver, domain, 1, "of both", NULL, NULL, BOTH, &error));
+    g_assert_true(fake_set_metadata(host.driver, domain,
+                                    &(VtMetadataChange){ 2, "<a x='1'/>", "k", "urn:a", BOTH }, &error));
+    g_assert_true(fake_set_metadata(host.driver, domain,
+                                    &(VtMetadataChange){ 2, "<a x='2'/>", "k", "urn:a", LIVE }, &error));
+    g_assert_true(fake_set_metadata(host.driver, domain,
+                                    &(VtMetadataChange){ 1, "of both", NULL, NULL, BOTH }, &error));
     live = vt_query_metadata(host.driver, domain, 2, "urn:a", LIVE, &error);
     config = vt_query_metadata(host.driver, domain, 2, "urn:a", CONFIG, &error);
     title = vt_query_metadata(host.driver, domain, 1, NULL, CONFIG, &error);
@@ -100,7 +104,8 @@ test_live_and_config_are_apart(void)
     g_assert_cmpuint(host.events->len, ==, 3);
     g_assert_cmpstr(host.events->pdata[0], ==, "event23");
     /* Taken away again. */
-    g_assert_true(vt_query_set_metadata(host.driver, domain, 2, NULL, NULL, "urn:a", CONFIG, &error));
+    g_assert_true(fake_set_metadata(host.driver, domain,
+                                    &(VtMetadataChange){ 2, NULL, NULL, "urn:a", CONFIG }, &error));
     g_assert_null(vt_query_metadata(host.driver, domain, 2, "urn:a", CONFIG, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_NO_METADATA);
     metadatatest_over(domain);

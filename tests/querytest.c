@@ -82,7 +82,7 @@ querytest_define(FakeHost *host, const char *extra)
 {
     g_autofree char *xml = fake_guest_xml("web", UUID_A, extra);
     g_autoptr(GError) error = NULL;
-    VtDomain *domain = vt_lifecycle_define(host->driver, xml, 0, &error);
+    VtDomain *domain = fake_define(host->driver, xml, 0, &error);
 
     g_assert_no_error(error);
     return domain;
@@ -179,8 +179,10 @@ test_metadata(void)
 
         g_test_message("row %u", i);
         if (rows[i].set)
-            vt_query_set_metadata(host.driver, domain, rows[i].type, rows[i].text, rows[i].key, rows[i].uri,
-                                  rows[i].flags, &error);
+            fake_set_metadata(
+                host.driver, domain,
+                &(VtMetadataChange){ rows[i].type, rows[i].text, rows[i].key, rows[i].uri, rows[i].flags },
+                &error);
         else
             text = vt_query_metadata(host.driver, domain, rows[i].type, rows[i].uri, rows[i].flags, &error);
         if (rows[i].code < 0)
@@ -202,10 +204,12 @@ test_metadata_live_and_config(void)
     fake_host_open(&host);
     domain = querytest_define(&host, NULL);
     querytest_start(&host, domain);
-    g_assert_true(vt_query_set_metadata(host.driver, domain, 1, "live", NULL, NULL, 0, NULL));
+    g_assert_true(
+        fake_set_metadata(host.driver, domain, &(VtMetadataChange){ 1, "live", NULL, NULL, 0 }, NULL));
     g_assert_cmpstr(domain->live->title, ==, "live");
     g_assert_null(domain->persistent->title);
-    g_assert_true(vt_query_set_metadata(host.driver, domain, 1, "both", NULL, NULL, 3, NULL));
+    g_assert_true(
+        fake_set_metadata(host.driver, domain, &(VtMetadataChange){ 1, "both", NULL, NULL, 3 }, NULL));
     g_assert_cmpstr(domain->live->title, ==, "both");
     g_assert_cmpstr(domain->persistent->title, ==, "both");
     querytest_destroy(&host, domain);

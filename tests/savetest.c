@@ -63,7 +63,7 @@ savetest_open(SaveTest *test)
 
     fake_host_open(&test->host);
     test->path = g_build_filename(test->host.dir, "web.image", NULL);
-    test->domain = vt_lifecycle_define(test->host.driver, xml, 0, &error);
+    test->domain = fake_define(test->host.driver, xml, 0, &error);
     g_assert_no_error(error);
     savetest_start(test);
 }
@@ -319,10 +319,10 @@ test_managed_image(void)
     g_assert_true(vt_save_has_managed(test.host.driver, test.domain));
     list = vt_driver_list(test.host.driver, 1 << 8);
     g_assert_cmpuint(list->len, ==, 1);
-    g_assert_false(vt_lifecycle_undefine(test.host.driver, test.domain, 0, &error));
+    g_assert_false(fake_undefine(test.host.driver, test.domain, 0, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_INVALID);
     g_clear_error(&error);
-    g_assert_false(vt_lifecycle_rename(test.host.driver, test.domain, "other", &error));
+    g_assert_false(fake_rename(test.host.driver, test.domain, "other", &error));
     g_clear_error(&error);
     error = savetest_create(&test, 1 << 2); /* bypass-cache */
     g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED);
@@ -344,7 +344,7 @@ test_managed_image(void)
     g_assert_no_error(savetest_save(&test, NULL, 0));
     g_assert_true(vt_save_has_managed(test.host.driver, test.domain));
     vt_domain_ref(test.domain);
-    g_assert_true(vt_lifecycle_undefine(test.host.driver, test.domain, 1, &error));
+    g_assert_true(fake_undefine(test.host.driver, test.domain, 1, &error));
     g_assert_false(vt_save_has_managed(test.host.driver, test.domain));
     vt_domain_unref(test.domain);
     g_free(test.path);

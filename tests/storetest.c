@@ -51,22 +51,21 @@ test_save_load(void)
 
     fake_host_open(&host);
     domain = storetest_admit(&host, "web", UUID_A);
-    g_assert_true(vt_store_save(host.driver, domain, &error));
+    g_assert_true(fake_store_save(host.driver, domain, &error));
     g_assert_true(vt_store_set_autostart(host.driver, domain, TRUE, &error));
     domain = storetest_admit(&host, "db", UUID_B);
-    g_assert_true(vt_store_save(host.driver, domain, &error));
+    g_assert_true(fake_store_save(host.driver, domain, &error));
     fake_host_crash(&host);
     vt_store_load(host.driver);
     domain = vt_driver_lookup_name(host.driver, "web", NULL);
     g_assert_nonnull(domain);
     g_assert_true(vt_store_get_autostart(host.driver, domain));
-    g_assert_true(vt_domain_list_rename(host.driver, domain, "www", NULL));
-    g_assert_true(vt_store_rename(host.driver, domain, "web", &error));
+    g_assert_true(fake_rename(host.driver, domain, "www", &error));
     g_assert_false(storetest_has(&host, "config", "web.xml"));
     g_assert_false(storetest_has(&host, "config/autostart", "web.xml"));
     g_assert_true(storetest_has(&host, "config", "www.xml"));
     g_assert_true(storetest_has(&host, "config/autostart", "www.xml"));
-    g_assert_true(vt_store_remove(host.driver, domain, &error));
+    g_assert_true(fake_undefine(host.driver, domain, 0, &error));
     g_assert_false(storetest_has(&host, "config", "www.xml"));
     g_assert_false(storetest_has(&host, "config/autostart", "www.xml"));
     g_assert_true(storetest_has(&host, "config", "db.xml"));
@@ -86,14 +85,14 @@ test_save_failure_keeps_the_old_file(void)
 
     fake_host_open(&host);
     domain = storetest_admit(&host, "web", UUID_A);
-    g_assert_true(vt_store_save(host.driver, domain, NULL));
+    g_assert_true(fake_store_save(host.driver, domain, NULL));
     path = g_build_filename(host.dir, "config", "web.xml", NULL);
     g_assert_true(g_file_get_contents(path, &before, NULL, NULL));
     /* No directory to write into: also root cannot. */
     blocker = g_strdup(host.driver->config->config_dir);
     g_free(host.driver->config->config_dir);
     host.driver->config->config_dir = g_strdup("/proc/nowhere");
-    g_assert_false(vt_store_save(host.driver, domain, &error));
+    g_assert_false(fake_store_save(host.driver, domain, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_SYSTEM);
     g_free(host.driver->config->config_dir);
     host.driver->config->config_dir = g_steal_pointer(&blocker);
@@ -239,7 +238,7 @@ test_journal_survives(void)
 
     fake_host_open(&host);
     domain = storetest_admit(&host, "web", UUID_A);
-    g_assert_true(vt_store_save(host.driver, domain, NULL));
+    g_assert_true(fake_store_save(host.driver, domain, NULL));
     vt_journal_begin(domain, "migrate-out");
     vt_journal_set(domain, "phase", "performing");
     vt_journal_set(domain, "text", "two\nlines = [x]");

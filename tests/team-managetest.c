@@ -49,7 +49,7 @@ managetest_open(ManageTest *test, const char *team)
     FakeDone told = { 0 };
 
     fake_host_open(&test->host);
-    test->domain = vt_lifecycle_define(test->host.driver, xml, 0, &error);
+    test->domain = fake_define(test->host.driver, xml, 0, &error);
     g_assert_no_error(error);
     vt_lifecycle_create(test->host.driver, test->domain, 0, NULL, fake_done, &told);
     fake_wait(&told.done);

@@ -55,7 +55,7 @@ watchtest_open(WatchTest *test, const char *team, const char *virtio, const char
     fake_host_open(&test->host);
     fake_guest_answer("x-query-virtio-status", virtio);
     fake_guest_answer("qom-list", devices);
-    test->domain = vt_lifecycle_define(test->host.driver, xml, 0, &error);
+    test->domain = fake_define(test->host.driver, xml, 0, &error);
     g_assert_no_error(error);
     vt_lifecycle_create(test->host.driver, test->domain, 0, NULL, fake_done, &told);
     fake_wait(&told.done);
@@ -148,8 +148,9 @@ test_set_metadata_keeps_who_conducts(void)
             (guint)i + 7, rows[i].orchestration);
         g_autoptr(GError) error = NULL;
 
-        g_assert_cmpint(vt_query_set_metadata(test.host.driver, test.domain, 2, xml, VT_TEAMING_PREFIX,
-                                              VT_TEAMING_URI, 1, &error),
+        g_assert_cmpint(fake_set_metadata(test.host.driver, test.domain,
+                                          &(VtMetadataChange){ 2, xml, VT_TEAMING_PREFIX, VT_TEAMING_URI, 1 },
+                                          &error),
                         ==, rows[i].accepted);
         g_assert_true((error == NULL) == rows[i].accepted);
         g_assert_cmpint(watchtest_orchestration(&test), ==, VT_ORCHESTRATION_MANAGEMENT);

@@ -26,6 +26,7 @@ typedef struct {
     VtDoneFunc done;
     gpointer user;
     JsonNode *devices; /* QEMU's list */
+    VtDevice *remains; /* (nullable) to be cleaned up after, once the definition is saved */
 } DeviceRecovery;
 
 static gboolean
@@ -103,15 +104,27 @@ device_recover_end(gpointer user, const GError *nothing)
 }
 
 static void
-device_recover_config(DeviceRecovery *recovery, const char *alias)
+device_recover_configured(gpointer user, const GError *error)
 {
-    g_autoptr(GError) error = NULL;
+    DeviceRecovery *recovery = user;
 
-    if (!vt_device_recover_config(recovery->driver, recovery->domain, &error))
+    if (error)
         vt_log_warning(
             "domain '%s': the change of device '%s' was interrupted, and its persistent definition "
             "stays as it is: %s",
-            recovery->domain->name, alias, error->message);
+            recovery->domain->name, vt_journal_get(recovery->domain, "alias"), error->message);
+    if (recovery->remains)
+        vt_device_live_take_back(recovery->domain, g_steal_pointer(&recovery->remains), device_recover_end,
+                                 recovery);
+    else
+        device_recover_end(recovery, NULL);
+}
+
+/* The definition's part, and then the end. */
+static void
+device_recover_config(DeviceRecovery *recovery)
+{
+    vt_device_recover_config(recovery->driver, recovery->domain, device_recover_configured, recovery);
 }
 
 /* ---- attach ---- */
@@ -130,7 +143,7 @@ device_recover_adopt(DeviceRecovery *recovery, VtDevice *device, const char *ali
         vt_domain_status_changed(domain);
         vt_event_device(domain->driver, domain, VT_EVENT_DEVICE_ADDED, alias);
     }
-    device_recover_config(recovery, alias);
+    device_recover_config(recovery);
 }
 
 /* Descriptors that QEMU got a name for and made nothing of keep a tap alive. */
@@ -194,7 +207,6 @@ device_recover_attach(DeviceRecovery *recovery)
     /* A primary that QEMU hides is not on its list. */
     if (device_recover_is_there(recovery, alias) || device_recover_at(recovery, "adopt")) {
         device_recover_adopt(recovery, device, alias);
-        device_recover_end(recovery, NULL);
         return;
     }
     vt_log_info("domain '%s': the attach of device '%s' was interrupted: it is taken back", domain->name,
@@ -213,7 +225,6 @@ device_recover_detach(DeviceRecovery *recovery)
     const char *alias = vt_journal_get(domain, "alias");
     VtQmpClient *qmp = vt_domain_qmp(domain, NULL);
     const char *xml = vt_journal_get(domain, "device");
-    g_autoptr(VtDevice) device = NULL;
     VtDevice found = { 0 };
     guint index = 0;
 
@@ -228,14 +239,10 @@ device_recover_detach(DeviceRecovery *recovery)
     if (vt_device_find_alias(domain->live, alias, &found, &index))
         vt_device_leaving_add(domain, alias);
     else if (xml && !device_recover_is_there(recovery, alias))
-        device = vt_device_xml_parse_status(xml, NULL);
+        recovery->remains = vt_device_xml_parse_status(xml, NULL);
     if (qmp && device_recover_is_there(recovery, alias))
         vt_qmp_client_callv(qmp, "device_del", DEVICE_RECOVER_QMP_MS, NULL, NULL, "id", "s", alias, NULL);
-    device_recover_config(recovery, alias);
-    if (device)
-        vt_device_live_take_back(domain, g_steal_pointer(&device), device_recover_end, recovery);
-    else
-        device_recover_end(recovery, NULL);
+    device_recover_config(recovery);
 }
 
 /* ---- begin ---- */

@@ -17,7 +17,7 @@
 #include "driver/domain-private.h"
 #include "driver/job.h"
 #include "driver/journal.h"
-#include "driver/store.h"
+#include "driver/store-def.h"
 #include "qemu/orchestration.h"
 #include "qemu/prepare.h"
 #include "util/i18n.h"
@@ -83,6 +83,12 @@ device_run_end(DeviceRun *run, const GError *error)
     device_run_free(run);
 }
 
+static void
+device_saved(gpointer user, const GError *error)
+{
+    device_run_end(user, error);
+}
+
 /* The guest has changed (or was not to): now the definition. */
 static void
 device_live_done(gpointer user, const GError *error)
@@ -101,8 +107,8 @@ device_live_done(gpointer user, const GError *error)
                      _("domain '%s' was undefined while its device was changed"), run->domain->name);
     } else {
         vt_domain_set_persistent_def(run->domain, g_steal_pointer(&run->config));
-        if (!vt_store_save(run->driver, run->domain, &failure))
-            vt_domain_set_persistent_def(run->domain, g_steal_pointer(&former));
+        vt_store_def_save(run->driver, run->domain, g_steal_pointer(&former), device_saved, run);
+        return;
     }
     device_run_end(run, failure);
 }
@@ -588,51 +594,66 @@ device_recover_is_done(const DeviceRun *run)
     return FALSE;
 }
 
-static gboolean
-device_recover_run(DeviceRun *run, GError **error)
+/* NULL without @error: there is nothing to save. */
+static VtDomainDef *
+device_recover_make(DeviceRun *run, GError **error)
 {
     g_autoptr(VtDomainDef) def = NULL;
     g_autoptr(GError) local = NULL;
 
     if (device_recover_is_done(run))
-        return TRUE;
+        return NULL;
     def = vt_domain_def_copy(run->domain->persistent);
     if (!run->act->config(run, def, &local)) {
-        if (g_error_matches(local, VT_ERROR, VT_ERROR_NO_DEVICE))
-            return TRUE;
-        g_propagate_error(error, g_steal_pointer(&local));
-        return FALSE;
+        if (!g_error_matches(local, VT_ERROR, VT_ERROR_NO_DEVICE))
+            g_propagate_error(error, g_steal_pointer(&local));
+        return NULL;
     }
-    if (!device_prepare_config(run, def, error))
-        return FALSE;
-    vt_domain_set_persistent_def(run->domain, g_steal_pointer(&def));
-    return vt_store_save(run->driver, run->domain, error);
+    return device_prepare_config(run, def, error) ? g_steal_pointer(&def) : NULL;
 }
 
-gboolean
-vt_device_recover_config(VtDriver *driver, VtDomain *domain, GError **error)
+static VtDomainDef *
+device_recover_read(VtDriver *driver, VtDomain *domain, GError **error)
 {
-    const char *flags = vt_journal_get(domain, "flags");
     const char *xml = vt_journal_get(domain, "request");
     const char *alias = vt_journal_get(domain, "request-alias");
     gboolean attach = g_strcmp0(vt_journal_kind(domain), "attach") == 0;
+    VtDomainDef *def = NULL;
     DeviceRun *run;
-    gboolean ok;
 
-    if (!flags || !(g_ascii_strtoull(flags, NULL, 10) & DEVICE_CONFIG) || !domain->persistent)
-        return TRUE;
-    if (!xml && !alias)
-        return vt_error_set(error, VT_ERROR_OPERATION_FAILED, _("its XML was too large to be kept"));
+    if (!xml && !alias) {
+        vt_error_set(error, VT_ERROR_OPERATION_FAILED, _("its XML was too large to be kept"));
+        return NULL;
+    }
     run = g_new0(DeviceRun, 1);
     run->act = attach ? &device_attach : xml ? &device_detach : &device_detach_alias;
     run->driver = driver;
     run->domain = vt_domain_ref(domain);
     run->alias = g_strdup(alias);
     run->device = xml ? vt_device_xml_parse(xml, error) : NULL;
-    ok = !xml || run->device != NULL;
-    if (ok && attach)
-        device_recover_mac(run);
-    ok = ok && device_recover_run(run, error);
+    if (!xml || run->device) {
+        if (attach)
+            device_recover_mac(run);
+        def = device_recover_make(run, error);
+    }
     device_run_free(run);
-    return ok;
+    return def;
+}
+
+void
+vt_device_recover_config(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer user)
+{
+    const char *flags = vt_journal_get(domain, "flags");
+    g_autoptr(VtDomainDef) def = NULL, former = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (flags && g_ascii_strtoull(flags, NULL, 10) & DEVICE_CONFIG && domain->persistent)
+        def = device_recover_read(driver, domain, &error);
+    if (!def) {
+        done(user, error);
+        return;
+    }
+    former = vt_domain_def_copy(domain->persistent);
+    vt_domain_set_persistent_def(domain, g_steal_pointer(&def));
+    vt_store_def_save(driver, domain, g_steal_pointer(&former), done, user);
 }

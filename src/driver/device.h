@@ -20,8 +20,7 @@ void vt_device_detach_alias(VtDriver *driver, VtDomain *domain, const char *alia
  * vt_device_recover_config - the persistent definition's part of a change that a former daemon was killed in
  * @driver: the driver
  * @domain: with its journal of kind "attach" or "detach" (device-recover.h) loaded
- * @error:  as the call itself
- *
- * Return: TRUE also where the call did not want it, or it was done.
+ * @done:   told when it is on the disk, also where the call did not want it, or it was done; errors as the call's
+ * @user:   for @done
  */
-gboolean vt_device_recover_config(VtDriver *driver, VtDomain *domain, GError **error);
+void vt_device_recover_config(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer user);

@@ -91,5 +91,5 @@ gpointer vt_domain_data(const VtDomain *domain, const char *key);
 /** The live definition was changed (device added, state known): write the status file soon. */
 void vt_domain_status_changed(VtDomain *domain);
 
-/** Replace the persistent definition (transfer full; NULL makes it transient). Saving it is vt_store_save()'s. */
+/** Replace the persistent definition (transfer full; NULL makes it transient). Saving it is vt_store_def_save()'s. */
 void vt_domain_set_persistent_def(VtDomain *domain, VtDomainDef *def);

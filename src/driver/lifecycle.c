@@ -11,6 +11,7 @@
 #include "driver/restore.h"
 #include "driver/save.h"
 #include "driver/start.h"
+#include "driver/store-def.h"
 #include "driver/store.h"
 #include "qemu/prepare.h"
 #include "util/i18n.h"
@@ -75,11 +76,62 @@ lifecycle_read(VtDriver *driver, const char *xml, GError **error)
 
 /* ---- define, undefine, rename ---- */
 
-VtDomain *
-vt_lifecycle_define(VtDriver *driver, const char *xml, guint flags, GError **error)
+/* A change of the definition, until the disk has it. */
+typedef struct {
+    VtDriver *driver;
+    VtDomain *domain; /* with a reference */
+    gboolean updated; /* define: there was a definition */
+    gboolean has_job; /* rename */
+    char *name;       /* rename: the new one; later the old one */
+    VtDomainDone told;
+    VtDoneFunc done;
+    gpointer user;
+} LifecycleChange;
+
+static LifecycleChange *
+lifecycle_change_new(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer user)
+{
+    LifecycleChange *change = g_new0(LifecycleChange, 1);
+
+    change->driver = driver;
+    change->domain = vt_domain_ref(domain);
+    change->done = done;
+    change->user = user;
+    return change;
+}
+
+static void
+lifecycle_change_end(LifecycleChange *change, const GError *error)
+{
+    if (change->has_job)
+        vt_job_end(change->domain);
+    if (change->told)
+        change->told(change->user, error ? NULL : change->domain, error);
+    else if (change->done)
+        change->done(change->user, error);
+    vt_domain_unref(change->domain);
+    g_free(change->name);
+    g_free(change);
+}
+
+static void
+lifecycle_defined(gpointer user, const GError *error)
+{
+    LifecycleChange *change = user;
+
+    if (!error) {
+        vt_event_lifecycle(change->driver, change->domain, EVENT_DEFINED,
+                           change->updated ? DETAIL_UPDATED : DETAIL_ADDED);
+        vt_domain_status_changed(change->domain);
+    }
+    lifecycle_change_end(change, error);
+}
+
+/* (transfer full) its former definition in @former. */
+static VtDomain *
+lifecycle_admit(VtDriver *driver, const char *xml, guint flags, VtDomainDef **former, GError **error)
 {
     g_autoptr(VtDomainDef) def = NULL;
-    g_autoptr(VtDomainDef) former = NULL;
     VtDomain *domain;
 
     if (!lifecycle_check_flags(flags, DEFINE_VALIDATE, "virDomainDefineXMLFlags", error))
@@ -89,25 +141,31 @@ vt_lifecycle_define(VtDriver *driver, const char *xml, guint flags, GError **err
         return NULL;
     domain = vt_driver_lookup_uuid(driver, &def->uuid, NULL);
     if (domain && domain->persistent)
-        former = vt_domain_def_copy(domain->persistent);
-    domain = vt_domain_list_admit(driver, g_steal_pointer(&def), FALSE, error);
-    if (!domain)
-        return NULL;
-    if (!vt_store_save(driver, domain, error)) {
-        vt_domain_set_persistent_def(domain, g_steal_pointer(&former));
-        vt_domain_list_prune(driver, domain);
-        return NULL;
-    }
-    vt_event_lifecycle(driver, domain, EVENT_DEFINED, former ? DETAIL_UPDATED : DETAIL_ADDED);
-    vt_domain_status_changed(domain);
-    return domain;
+        *former = vt_domain_def_copy(domain->persistent);
+    return vt_domain_list_admit(driver, g_steal_pointer(&def), FALSE, error);
 }
 
-gboolean
-vt_lifecycle_undefine(VtDriver *driver, VtDomain *domain, guint flags, GError **error)
+void
+vt_lifecycle_define(VtDriver *driver, const char *xml, guint flags, VtDomainDone done, gpointer user)
 {
-    g_autoptr(VtDomain) keep = vt_domain_ref(domain);
+    g_autoptr(VtDomainDef) former = NULL;
+    g_autoptr(GError) error = NULL;
+    VtDomain *domain = lifecycle_admit(driver, xml, flags, &former, &error);
+    LifecycleChange *change;
 
+    if (!domain) {
+        done(user, NULL, error);
+        return;
+    }
+    change = lifecycle_change_new(driver, domain, NULL, user);
+    change->told = done;
+    change->updated = former != NULL;
+    vt_store_def_save(driver, domain, g_steal_pointer(&former), lifecycle_defined, change);
+}
+
+static gboolean
+lifecycle_may_undefine(VtDriver *driver, VtDomain *domain, guint flags, GError **error)
+{
     if (!lifecycle_check_flags(flags, UNDEFINE_ALL, "virDomainUndefineFlags", error))
         return FALSE;
     if ((flags & UNDEFINE_NVRAM && flags & UNDEFINE_KEEP_NVRAM) ||
@@ -127,13 +185,33 @@ vt_lifecycle_undefine(VtDriver *driver, VtDomain *domain, guint flags, GError **
     if (!(flags & UNDEFINE_MANAGED_SAVE) && vt_save_has_managed(driver, domain))
         return vt_error_set(error, VT_ERROR_OPERATION_INVALID,
                             _("Refusing to undefine while domain managed save image exists"));
-    if (!vt_save_remove_managed(driver, domain, FALSE, error) || !vt_store_remove(driver, domain, error))
-        return FALSE;
-    vt_event_lifecycle(driver, domain, EVENT_UNDEFINED, DETAIL_REMOVED);
+    return vt_save_remove_managed(driver, domain, FALSE, error);
+}
+
+static void
+lifecycle_undefined(gpointer user, const GError *error)
+{
+    LifecycleChange *change = user;
+
+    /* The file is gone in any case; an error says that the disk may not know. */
+    vt_event_lifecycle(change->driver, change->domain, EVENT_UNDEFINED, DETAIL_REMOVED);
+    lifecycle_change_end(change, error);
+}
+
+void
+vt_lifecycle_undefine(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc done, gpointer user)
+{
+    LifecycleChange *change = lifecycle_change_new(driver, domain, done, user);
+    g_autoptr(GError) error = NULL;
+
+    if (!lifecycle_may_undefine(driver, domain, flags, &error) ||
+        !vt_store_def_remove(driver, domain, lifecycle_undefined, change, &error)) {
+        lifecycle_change_end(change, error);
+        return;
+    }
     vt_domain_set_persistent_def(domain, NULL);
     vt_domain_status_changed(domain);
     vt_domain_list_prune(driver, domain);
-    return TRUE;
 }
 
 /* The names that make paths of ours. */
@@ -148,11 +226,9 @@ lifecycle_check_name(const char *name, GError **error)
     return TRUE;
 }
 
-gboolean
-vt_lifecycle_rename(VtDriver *driver, VtDomain *domain, const char *name, GError **error)
+static gboolean
+lifecycle_may_rename(VtDriver *driver, VtDomain *domain, const char *name, GError **error)
 {
-    g_autofree char *old_name = g_strdup(domain->name);
-
     if (!lifecycle_check_name(name, error))
         return FALSE;
     if (vt_domain_is_active(domain) || domain->live)
@@ -165,15 +241,58 @@ vt_lifecycle_rename(VtDriver *driver, VtDomain *domain, const char *name, GError
             _("domain '%s' has a managed save image, which knows it by its name: start it, or "
               "remove the image first (virsh managedsave-remove)"),
             domain->name);
-    if (!vt_domain_list_rename(driver, domain, name, error))
-        return FALSE;
-    if (!vt_store_rename(driver, domain, old_name, error)) {
-        vt_domain_list_rename(driver, domain, old_name, NULL);
-        return FALSE;
-    }
-    vt_event_renamed(driver, domain, old_name);
-    vt_event_lifecycle(driver, domain, EVENT_DEFINED, DETAIL_DEFINED_RENAMED);
     return TRUE;
+}
+
+static void
+lifecycle_renamed(gpointer user, const GError *error)
+{
+    LifecycleChange *change = user;
+    g_autoptr(GError) local = NULL;
+
+    if (!error) {
+        vt_event_renamed(change->driver, change->domain, change->name);
+        vt_event_lifecycle(change->driver, change->domain, EVENT_DEFINED, DETAIL_DEFINED_RENAMED);
+    } else if (change->domain->driver &&
+               !vt_domain_list_rename(change->driver, change->domain, change->name, &local)) {
+        vt_log_warning("domain '%s' keeps its new name until the daemon is restarted: %s",
+                       change->domain->name, local->message);
+    }
+    lifecycle_change_end(change, error);
+}
+
+/* With the job: nobody starts it while it has two names. */
+static void
+lifecycle_rename_has_job(gpointer user, const GError *error)
+{
+    LifecycleChange *change = user;
+    g_autofree char *old_name = g_strdup(change->domain->name);
+    g_autoptr(GError) local = NULL;
+
+    change->has_job = !error;
+    if (error || !lifecycle_may_rename(change->driver, change->domain, change->name, &local) ||
+        !vt_domain_list_rename(change->driver, change->domain, change->name, &local)) {
+        lifecycle_change_end(change, error ? error : local);
+        return;
+    }
+    g_free(change->name);
+    change->name = g_strdup(old_name);
+    vt_store_def_rename(change->driver, change->domain, old_name, lifecycle_renamed, change);
+}
+
+void
+vt_lifecycle_rename(VtDriver *driver, VtDomain *domain, const char *name, VtDoneFunc done, gpointer user)
+{
+    LifecycleChange *change = lifecycle_change_new(driver, domain, done, user);
+    g_autoptr(GError) error = NULL;
+
+    /* What is wrong already needs no waiting. */
+    if (!lifecycle_may_rename(driver, domain, name, &error)) {
+        lifecycle_change_end(change, error);
+        return;
+    }
+    change->name = g_strdup(name);
+    vt_job_begin(domain, VT_JOB_MODIFY, LIFECYCLE_JOB_MS, lifecycle_rename_has_job, change);
 }
 
 /* ---- autostart ---- */

@@ -7,11 +7,21 @@
 
 #include "driver/domain-obj.h"
 
-/** virDomainDefineXMLFlags. (transfer none) the domain; DOMAIN_EXISTS on a name or UUID clash. */
-VtDomain *vt_lifecycle_define(VtDriver *driver, const char *xml, guint flags, GError **error);
+/** (transfer none) the domain, or NULL with @error. */
+typedef void (*VtDomainDone)(gpointer user, VtDomain *domain, const GError *error);
 
-/** virDomainUndefineFlags: forget the definition; a running domain becomes transient. */
-gboolean vt_lifecycle_undefine(VtDriver *driver, VtDomain *domain, guint flags, GError **error);
+/**
+ * vt_lifecycle_define - virDomainDefineXMLFlags
+ * @driver: the driver
+ * @xml:    the definition
+ * @flags:  VALIDATE 1
+ * @done:   told when it is on the disk; DOMAIN_EXISTS on a name or UUID clash, SYSTEM: all is as it was
+ * @user:   for @done
+ */
+void vt_lifecycle_define(VtDriver *driver, const char *xml, guint flags, VtDomainDone done, gpointer user);
+
+/** virDomainUndefineFlags: forget the definition; a running domain becomes transient. Told when the disk knows. */
+void vt_lifecycle_undefine(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc done, gpointer user);
 
 /**
  * vt_lifecycle_create - start a defined domain (virDomainCreateWithFlags)
@@ -41,8 +51,9 @@ void vt_lifecycle_resume(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gp
 gboolean vt_lifecycle_set_autostart(VtDriver *driver, VtDomain *domain, gboolean on, GError **error);
 gboolean vt_lifecycle_get_autostart(VtDriver *driver, VtDomain *domain);
 
-/** virDomainRename of an inactive persistent domain. */
-gboolean vt_lifecycle_rename(VtDriver *driver, VtDomain *domain, const char *name, GError **error);
+/** virDomainRename of an inactive persistent domain. Told when the disk knows. */
+void vt_lifecycle_rename(VtDriver *driver, VtDomain *domain, const char *name, VtDoneFunc done,
+                         gpointer user);
 
 /** qemu-monitor-command: @done gets the reply's text (transfer none), or NULL with @error. Flag 1: HMP. */
 typedef void (*VtTextDone)(gpointer user, const char *text, const GError *error);

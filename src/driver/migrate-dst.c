@@ -24,7 +24,7 @@
 #include "driver/migrate-dst-prepare.h"
 #include "driver/start.h"
 #include "driver/stop.h"
-#include "driver/store.h"
+#include "driver/store-def.h"
 #include "driver/team-keep.h"
 #include "driver/team-manage.h"
 #include "driver/timeline-log.h"
@@ -36,7 +36,8 @@
 #include "util/log.h"
 #include "util/message-id.h"
 
-#define MIGRATE_DST_KEY "migrate-dst"
+#define MIGRATE_DST_KEY     "migrate-dst"
+#define MIGRATE_DST_DEFINES "defines" /* in the journal: Finish writes a definition that was not there */
 
 typedef struct {
     guint refs;
@@ -54,7 +55,8 @@ typedef struct {
     VtTimelineLog *log; /* the domain owns it */
     gboolean has_job, listening, over;
     gboolean tried;   /* to start QEMU */
-    gboolean defined; /* by Finish, anew */
+    gboolean defines; /* Finish does, anew */
+    guint awaited;    /* Finish: the guest, and the journal where it defines */
     VtMigrateDone done;
     gpointer user;
     guint flags;
@@ -220,27 +222,26 @@ migrate_in_end(MigrateIn *in, VtJobType type)
 
 /* A definition that came with a guest that did not: two hosts would start it. */
 static void
-migrate_in_undefine(MigrateIn *in)
+migrate_in_undefine(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer user)
 {
     g_autoptr(GError) error = NULL;
+    gboolean waits = vt_store_def_remove(driver, domain, done, user, &error);
 
-    if (!in->defined)
-        return;
-    if (!vt_store_remove(in->driver, in->domain, &error))
-        vt_log_warning("domain '%s' did not arrive, but its definition did: %s", in->name, error->message);
-    vt_event_lifecycle(in->driver, in->domain, VT_MIGRATE_EVENT_UNDEFINED, 0);
-    vt_domain_set_persistent_def(in->domain, NULL);
+    vt_event_lifecycle(driver, domain, VT_MIGRATE_EVENT_UNDEFINED, 0);
+    vt_domain_set_persistent_def(domain, NULL);
+    if (!waits)
+        done(user, error);
 }
 
-/* End the QEMU that waits, then everything; the domain goes too, if nothing else keeps it. */
 static void
-migrate_in_stopped(gpointer user, const GError *error)
+migrate_in_undefined(gpointer user, const GError *error)
 {
     MigrateIn *in = user;
     g_autoptr(VtDomain) domain = vt_domain_ref(in->domain);
     VtDriver *driver = in->driver;
 
-    migrate_in_undefine(in);
+    if (error)
+        vt_log_warning("domain '%s' did not arrive, but its definition did: %s", in->name, error->message);
     if (!vt_domain_is_active(domain))
         vt_team_keep_forget(domain);
     /* Refused before a start was tried: what was to run is on the domain still, and nobody else takes it away. */
@@ -249,6 +250,18 @@ migrate_in_stopped(gpointer user, const GError *error)
     migrate_in_end(in, VT_JOB_TYPE_FAILED);
     vt_domain_list_prune(driver, domain);
     migrate_in_unref(in);
+}
+
+/* End the QEMU that waits, then everything; the domain goes too, if nothing else keeps it. */
+static void
+migrate_in_stopped(gpointer user, const GError *error)
+{
+    MigrateIn *in = user;
+
+    if (in->defines && vt_domain_is_persistent(in->domain))
+        migrate_in_undefine(in->driver, in->domain, migrate_in_undefined, in);
+    else
+        migrate_in_undefined(in, NULL);
 }
 
 static void
@@ -539,48 +552,83 @@ migrate_finish_journalled(gpointer user, const GError *error)
     vt_datapath_event(in->domain, NULL, VT_HANDOVER_GUEST_ARRIVES, migrate_finish_arrived, in);
 }
 
-static gboolean
-migrate_finish_persist(MigrateIn *in, GError **error)
+static VtDomainDef *
+migrate_finish_def(const MigrateIn *in, GError **error)
 {
-    g_autoptr(VtDomainDef) def = NULL;
     const VtDomainDef *live = vt_domain_def(in->domain);
+    g_autofree char *xml = NULL;
+    VtDomainDef *def;
 
-    if (!(in->flags & VT_MIG_FLAG_PERSIST_DEST))
-        return TRUE;
-    if (in->params->persistent_xml) {
-        def = vt_domain_xml_parse(in->params->persistent_xml, error);
-        if (!def)
-            return FALSE;
+    if (!in->params->persistent_xml)
+        xml = vt_domain_xml_format(live, -1, VT_XML_FORMAT_INACTIVE | VT_XML_FORMAT_SECURE);
+    def = vt_domain_xml_parse(xml ? xml : in->params->persistent_xml, error);
+    if (def) {
         g_free(def->name);
         def->name = g_strdup(live->name);
-    } else {
-        g_autofree char *xml = vt_domain_xml_format(live, -1, VT_XML_FORMAT_INACTIVE | VT_XML_FORMAT_SECURE);
-
-        def = vt_domain_xml_parse(xml, error);
-        if (!def)
-            return FALSE;
     }
-    in->defined = !vt_domain_is_persistent(in->domain);
+    return def;
+}
+
+/* The definition is on the disk, if there is one to be. */
+static void
+migrate_finish_persisted(gpointer user, const GError *error)
+{
+    MigrateIn *in = user;
+
+    /* Without a client, somebody takes it all down already. */
+    if (in->over || !in->owner) {
+        migrate_in_unref(in);
+        return;
+    }
+    if (error) {
+        migrate_in_fail(in, error);
+        migrate_in_unref(in);
+        return;
+    }
+    if (in->flags & VT_MIG_FLAG_PERSIST_DEST)
+        vt_event_lifecycle(in->driver, in->domain, VT_MIGRATE_EVENT_DEFINED, 0);
+    migrate_in_set_phase(in, VT_MIG_DST_FINISHING);
+    vt_migrate_journal(in->domain, migrate_finish_journalled, in);
+}
+
+static void
+migrate_finish_persist(MigrateIn *in)
+{
+    g_autoptr(VtDomainDef) def = NULL, former = NULL;
+    g_autoptr(GError) error = NULL;
+
+    in->refs++;
+    if (in->flags & VT_MIG_FLAG_PERSIST_DEST)
+        def = migrate_finish_def(in, &error);
+    if (!def) {
+        migrate_finish_persisted(in, error);
+        return;
+    }
+    former = vt_domain_is_persistent(in->domain) ? vt_domain_def_copy(in->domain->persistent) : NULL;
     vt_domain_set_persistent_def(in->domain, g_steal_pointer(&def));
-    if (!vt_store_save(in->driver, in->domain, error))
-        return FALSE;
-    vt_event_lifecycle(in->driver, in->domain, VT_MIGRATE_EVENT_DEFINED, 0);
-    return TRUE;
+    vt_store_def_save(in->driver, in->domain, g_steal_pointer(&former), migrate_finish_persisted, in);
 }
 
 static void
 migrate_finish_loaded(gpointer user, const GError *error)
 {
     MigrateIn *in = user;
-    g_autoptr(GError) local = NULL;
 
-    if (error || !migrate_finish_persist(in, &local)) {
-        migrate_in_fail(in, error ? error : local);
-        return;
-    }
-    migrate_in_set_phase(in, VT_MIG_DST_FINISHING);
-    in->refs++;
-    vt_migrate_journal(in->domain, migrate_finish_journalled, in);
+    if (error)
+        migrate_in_fail(in, error);
+    else if (--in->awaited == 0)
+        migrate_finish_persist(in);
+}
+
+/* The journal says that the definition is new: a daemon that takes the guest down takes it away again. */
+static void
+migrate_finish_noted(gpointer user, const GError *error)
+{
+    MigrateIn *in = user;
+
+    if (!in->over && in->owner && in->phase == VT_MIG_DST_AWAITING && --in->awaited == 0)
+        migrate_finish_persist(in);
+    migrate_in_unref(in);
 }
 
 static void
@@ -629,6 +677,14 @@ vt_migrate_finish(VtDriver *driver, const VtTypedParams *params, GBytes *cookie,
         in->params->persistent_xml = g_strdup(parsed->persistent_xml);
     migrate_in_set_phase(in, VT_MIG_DST_AWAITING);
     vt_migrate_job_phase(in->domain, "loading");
+    in->awaited = 1;
+    in->defines = (flags & VT_MIG_FLAG_PERSIST_DEST) && !vt_domain_is_persistent(in->domain);
+    if (in->defines) {
+        in->awaited++;
+        in->refs++;
+        vt_journal_set(in->domain, MIGRATE_DST_DEFINES, "yes");
+        vt_journal_sync(in->domain, migrate_finish_noted, in);
+    }
     vt_mig_dst_await(in->engine, migrate_finish_loaded, in);
 }
 
@@ -680,6 +736,7 @@ vt_migrate_dst_owner_gone(VtDriver *driver, VtOwner *owner)
 }
 
 typedef struct {
+    VtDriver *driver;
     VtDomain *domain; /* with a reference */
     VtDoneFunc done;
     gpointer user;
@@ -691,9 +748,21 @@ migrate_in_recovered(gpointer user, const GError *error)
     MigrateInRecovery *recovery = user;
 
     vt_journal_end(recovery->domain);
+    vt_domain_list_prune(recovery->driver, recovery->domain);
     recovery->done(recovery->user, error);
     vt_domain_unref(recovery->domain);
     g_free(recovery);
+}
+
+static void
+migrate_in_recover_stopped(gpointer user, const GError *error)
+{
+    MigrateInRecovery *recovery = user;
+
+    if (vt_journal_get(recovery->domain, MIGRATE_DST_DEFINES) && vt_domain_is_persistent(recovery->domain))
+        migrate_in_undefine(recovery->driver, recovery->domain, migrate_in_recovered, recovery);
+    else
+        migrate_in_recovered(recovery, error);
 }
 
 /* Whether the client was told that the guest is here is not known any more: the guest must not start by itself. */
@@ -735,8 +804,9 @@ vt_migrate_dst_recover(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpoi
                    "domain '%s': the migration that brings it was interrupted by the end of the daemon",
                    vt_domain_name(domain));
     recovery = g_new0(MigrateInRecovery, 1);
+    recovery->driver = driver;
     recovery->domain = vt_domain_ref(domain);
     recovery->done = done;
     recovery->user = user;
-    vt_stop_run(&params, migrate_in_recovered, recovery);
+    vt_stop_run(&params, migrate_in_recover_stopped, recovery);
 }

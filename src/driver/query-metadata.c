@@ -11,7 +11,7 @@
 #include "driver/domain-private.h"
 #include "driver/event.h"
 #include "driver/query.h"
-#include "driver/store.h"
+#include "driver/store-def.h"
 #include "qemu/orchestration.h"
 #include "util/i18n.h"
 
@@ -87,14 +87,8 @@ vt_query_metadata(VtDriver *driver, VtDomain *domain, int type, const char *uri,
 
 /* ---- writing ---- */
 
-typedef struct {
-    int type;
-    const char *text; /* nullable: remove */
-    const char *key, *uri;
-} MetadataChange;
-
 static gboolean
-metadata_apply(VtDomainDef *def, const MetadataChange *change, GError **error)
+metadata_apply(VtDomainDef *def, const VtMetadataChange *change, GError **error)
 {
     char **field = change->type == METADATA_TITLE ? &def->title : &def->description;
 
@@ -126,7 +120,7 @@ metadata_check_text(const char *text, GError **error)
 }
 
 static gboolean
-metadata_check(const MetadataChange *change, GError **error)
+metadata_check(const VtMetadataChange *change, GError **error)
 {
     if (change->type < METADATA_DESCRIPTION || change->type > METADATA_ELEMENT)
         return vt_error_set(error, VT_ERROR_INVALID_ARG, _("unknown metadata type %d"), change->type);
@@ -185,37 +179,105 @@ metadata_check_teams(const VtDomainDef *live, const VtDomainDef *tried, GError *
     return TRUE;
 }
 
-gboolean
-vt_query_set_metadata(VtDriver *driver, VtDomain *domain, int type, const char *metadata, const char *key,
-                      const char *uri, guint flags, GError **error)
-{
-    const MetadataChange change = { .type = type, .text = metadata, .key = key, .uri = uri };
-    VtDomainDef *live = NULL, *config = NULL;
-    g_autoptr(VtDomainDef) former = NULL, tried = NULL, changed = NULL, booted = NULL;
+/* What is to be set, until the disk has it. */
+typedef struct {
+    VtDriver *driver;
+    VtDomain *domain; /* with a reference */
+    VtMetadataChange change;
+    gboolean live;
+    VtDoneFunc done;
+    gpointer user;
+} MetadataSet;
 
-    if (!metadata_check(&change, error) || !metadata_targets(domain, flags, &live, &config, error))
+static void
+metadata_end(MetadataSet *set, const GError *error)
+{
+    set->done(set->user, error);
+    vt_domain_unref(set->domain);
+    g_free((char *)set->change.text);
+    g_free((char *)set->change.key);
+    g_free((char *)set->change.uri);
+    g_free(set);
+}
+
+/* Judged as a whole on a copy, which is returned; nothing has changed. */
+static VtDomainDef *
+metadata_try_live(const VtDomainDef *live, const VtMetadataChange *change, GError **error)
+{
+    g_autoptr(VtDomainDef) tried = vt_domain_def_copy(live);
+
+    if (!metadata_apply(tried, change, error) || !metadata_keep_teams(live, tried, error) ||
+        !metadata_check_teams(live, tried, error))
+        return NULL;
+    return g_steal_pointer(&tried);
+}
+
+static gboolean
+metadata_apply_live(const MetadataSet *set, GError **error)
+{
+    VtDomainDef *live = vt_domain_is_active(set->domain) ? set->domain->live : NULL;
+    g_autoptr(VtDomainDef) booted = live ? vt_domain_def_copy(live) : NULL;
+    g_autoptr(VtDomainDef) tried = NULL;
+
+    if (!live)
+        return vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("domain is not running"));
+    tried = metadata_try_live(live, &set->change, error);
+    if (!tried || !metadata_apply(live, &set->change, error) || !metadata_keep_teams(booted, live, error))
         return FALSE;
-    /* Both or neither: the running guest's definition is tried on a copy before the file is written. */
-    tried = live ? vt_domain_def_copy(live) : NULL;
-    changed = config ? vt_domain_def_copy(config) : NULL;
-    if ((tried && !metadata_apply(tried, &change, error)) ||
-        (changed && !metadata_apply(changed, &change, error)))
-        return FALSE;
-    if (tried && (!metadata_keep_teams(live, tried, error) || !metadata_check_teams(live, tried, error)))
-        return FALSE;
-    booted = live ? vt_domain_def_copy(live) : NULL;
-    if (config) {
-        former = vt_domain_def_copy(config);
-        vt_domain_set_persistent_def(domain, g_steal_pointer(&changed));
-        if (!vt_store_save(driver, domain, error)) {
-            vt_domain_set_persistent_def(domain, g_steal_pointer(&former));
-            return FALSE;
-        }
-    }
-    if (live && (!metadata_apply(live, &change, error) || !metadata_keep_teams(booted, live, error)))
-        return FALSE;
-    if (live)
-        vt_domain_status_changed(domain);
-    vt_event_metadata(driver, domain, type, type == METADATA_ELEMENT ? uri : NULL);
+    vt_domain_status_changed(set->domain);
     return TRUE;
+}
+
+static void
+metadata_saved(gpointer user, const GError *error)
+{
+    MetadataSet *set = user;
+    g_autoptr(GError) local = NULL;
+
+    if (error || (set->live && !metadata_apply_live(set, &local))) {
+        metadata_end(set, error ? error : local);
+        return;
+    }
+    vt_event_metadata(set->driver, set->domain, set->change.type,
+                      set->change.type == METADATA_ELEMENT ? set->change.uri : NULL);
+    metadata_end(set, NULL);
+}
+
+void
+vt_query_set_metadata(VtDriver *driver, VtDomain *domain, const VtMetadataChange *change, VtDoneFunc done,
+                      gpointer user)
+{
+    VtDomainDef *live = NULL, *config = NULL;
+    g_autoptr(VtDomainDef) tried = NULL, changed = NULL, former = NULL;
+    g_autoptr(GError) error = NULL;
+    MetadataSet *set;
+
+    /* Both or neither: the running guest's definition is tried on a copy before the file is written. */
+    if (metadata_check(change, &error) && metadata_targets(domain, change->flags, &live, &config, &error)) {
+        tried = live ? metadata_try_live(live, change, &error) : NULL;
+        changed = config && !error ? vt_domain_def_copy(config) : NULL;
+        if (changed)
+            metadata_apply(changed, change, &error);
+    }
+    if (error) {
+        done(user, error);
+        return;
+    }
+    set = g_new0(MetadataSet, 1);
+    set->driver = driver;
+    set->domain = vt_domain_ref(domain);
+    set->change = (VtMetadataChange){ .type = change->type,
+                                      .text = g_strdup(change->text),
+                                      .key = g_strdup(change->key),
+                                      .uri = g_strdup(change->uri) };
+    set->live = live != NULL;
+    set->done = done;
+    set->user = user;
+    if (!changed) {
+        metadata_saved(set, NULL);
+        return;
+    }
+    former = vt_domain_def_copy(config);
+    vt_domain_set_persistent_def(domain, g_steal_pointer(&changed));
+    vt_store_def_save(driver, domain, g_steal_pointer(&former), metadata_saved, set);
 }

@@ -24,8 +24,26 @@ char *vt_query_xml(VtDriver *driver, VtDomain *domain, guint flags, GError **err
 /** virDomainGetMetadata: type 0 description, 1 title, 2 element (by @uri). NO_METADATA when absent. */
 char *vt_query_metadata(VtDriver *driver, VtDomain *domain, int type, const char *uri, guint flags,
                         GError **error);
-gboolean vt_query_set_metadata(VtDriver *driver, VtDomain *domain, int type, const char *metadata,
-                               const char *key, const char *uri, guint flags, GError **error);
+
+/* virDomainSetMetadata, in its own words. */
+typedef struct {
+    int type;
+    const char *text;      /* nullable: remove */
+    const char *key, *uri; /* nullable: of an element */
+    guint flags;           /* virDomainModificationImpact */
+} VtMetadataChange;
+
+/**
+ * vt_query_set_metadata - set title, description or an element, of the running guest, its definition, or both
+ * @driver: the driver
+ * @domain: the domain
+ * @change: copied
+ * @done:   told when the disk has it; INVALID_ARG, OPERATION_INVALID, XML_ERROR and what validation says: nothing has
+ *          changed; SYSTEM: it is as it was
+ * @user:   for @done
+ */
+void vt_query_set_metadata(VtDriver *driver, VtDomain *domain, const VtMetadataChange *change,
+                           VtDoneFunc done, gpointer user);
 
 /** Live vCPU count per virDomainGetVcpusFlags; -1 with @error. */
 int vt_query_vcpus(VtDriver *driver, VtDomain *domain, guint flags, GError **error);

@@ -45,58 +45,27 @@ store_path(const char *dir, const char *name, const char *suffix)
     return g_build_filename(dir, base, NULL);
 }
 
-static char *
-store_config_path(VtDriver *driver, const char *name)
+char *
+vt_store_path(VtDriver *driver, const char *name)
 {
     return store_path(driver->config->config_dir, name, ".xml");
 }
 
-static char *
-store_autostart_path(VtDriver *driver, const char *name)
+char *
+vt_store_autostart_path(VtDriver *driver, const char *name)
 {
     g_autofree char *dir = g_build_filename(driver->config->config_dir, "autostart", NULL);
 
     return store_path(dir, name, ".xml");
 }
 
-/* ---- persistent definitions ---- */
-
-gboolean
-vt_store_save(VtDriver *driver, VtDomain *domain, GError **error)
-{
-    g_autofree char *path = store_config_path(driver, domain->name);
-    g_autofree char *xml = NULL;
-
-    if (!domain->persistent)
-        return vt_error_set(error, VT_ERROR_OPERATION_INVALID,
-                            _("domain '%s' is transient: there is nothing to save"), domain->name);
-    xml = vt_domain_xml_format(domain->persistent, -1, VT_XML_FORMAT_INACTIVE | VT_XML_FORMAT_SECURE);
-    return vt_file_write_atomic(path, xml, strlen(xml), 0600, error);
-}
-
-static gboolean
-store_remove_files(VtDriver *driver, const char *name, GError **error)
-{
-    g_autofree char *path = store_config_path(driver, name);
-    g_autofree char *link = store_autostart_path(driver, name);
-
-    return vt_file_remove(link, error) && vt_file_remove(path, error);
-}
-
-gboolean
-vt_store_remove(VtDriver *driver, VtDomain *domain, GError **error)
-{
-    if (!store_remove_files(driver, domain->name, error))
-        return FALSE;
-    domain->autostart = FALSE;
-    return TRUE;
-}
+/* ---- autostart ---- */
 
 gboolean
 vt_store_set_autostart(VtDriver *driver, VtDomain *domain, gboolean on, GError **error)
 {
-    g_autofree char *path = store_config_path(driver, domain->name);
-    g_autofree char *link = store_autostart_path(driver, domain->name);
+    g_autofree char *path = vt_store_path(driver, domain->name);
+    g_autofree char *link = vt_store_autostart_path(driver, domain->name);
 
     if (!on) {
         if (!vt_file_remove(link, error))
@@ -117,16 +86,6 @@ gboolean
 vt_store_get_autostart(VtDriver *driver, VtDomain *domain)
 {
     return domain->autostart;
-}
-
-gboolean
-vt_store_rename(VtDriver *driver, VtDomain *domain, const char *old_name, GError **error)
-{
-    if (!vt_store_save(driver, domain, error))
-        return FALSE;
-    if (domain->autostart && !vt_store_set_autostart(driver, domain, TRUE, error))
-        return FALSE;
-    return store_remove_files(driver, old_name, error);
 }
 
 /* ---- reading ---- */
@@ -215,7 +174,7 @@ store_load_one(VtDriver *driver, const char *path, GError **error)
     if (!vt_domain_list_insert(driver, domain))
         return vt_error_set(error, VT_ERROR_DOMAIN_EXISTS, "another domain has its UUID");
     vt_domain_set_persistent_def(domain, g_steal_pointer(&def));
-    link = store_autostart_path(driver, domain->name);
+    link = vt_store_autostart_path(driver, domain->name);
     domain->autostart = g_file_test(link, G_FILE_TEST_IS_SYMLINK);
     return TRUE;
 }

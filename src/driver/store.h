@@ -7,19 +7,9 @@
 
 #include "driver/domain-obj.h"
 
-/**
- * vt_store_save - write the persistent definition: temporary file, fsync, rename, fsync of the directory
- * @driver: the driver
- * @domain: with a persistent definition
- * @error:  (out) SYSTEM; the file that was there is untouched
- */
-gboolean vt_store_save(VtDriver *driver, VtDomain *domain, GError **error);
-
-/** Remove the definition and the autostart link. */
-gboolean vt_store_remove(VtDriver *driver, VtDomain *domain, GError **error);
-
-/** A domain was renamed: write it under its new name, then remove the files under @old_name. */
-gboolean vt_store_rename(VtDriver *driver, VtDomain *domain, const char *old_name, GError **error);
+/** Where the definition of a domain of that name is, and its autostart link; store-def.h writes it. (transfer full) */
+char *vt_store_path(VtDriver *driver, const char *name);
+char *vt_store_autostart_path(VtDriver *driver, const char *name);
 
 /** The autostart link of a definition. */
 gboolean vt_store_set_autostart(VtDriver *driver, VtDomain *domain, gboolean on, GError **error);

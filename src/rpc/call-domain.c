@@ -8,15 +8,20 @@
 /* ---- definitions ---- */
 
 static void
-domain_define(VtCall *call, const char *xml, guint flags)
+domain_defined(gpointer user, VtDomain *domain, const GError *error)
 {
-    g_autoptr(GError) error = NULL;
-    VtDomain *domain = vt_lifecycle_define(vt_call_driver(call), xml, flags, &error);
+    VtCall *call = user;
 
-    if (domain == NULL)
+    if (error != NULL)
         vt_call_fail(call, error);
     else
         vt_call_return_dom(call, domain);
+}
+
+static void
+domain_define(VtCall *call, const char *xml, guint flags)
+{
+    vt_lifecycle_define(vt_call_driver(call), xml, flags, domain_defined, call);
 }
 
 void
@@ -37,13 +42,9 @@ static void
 domain_undefine(VtCall *call, const VtProtoDom *dom, guint flags)
 {
     VtDomain *domain = vt_call_domain(call, dom);
-    GError *error = NULL;
-    gboolean ok;
 
-    if (domain == NULL)
-        return;
-    ok = vt_lifecycle_undefine(vt_call_driver(call), domain, flags, &error);
-    vt_call_finish(call, ok, error);
+    if (domain != NULL)
+        vt_lifecycle_undefine(vt_call_driver(call), domain, flags, vt_call_done, call);
 }
 
 void
@@ -74,6 +75,17 @@ vt_call_domain_set_autostart(VtCall *call)
     vt_call_finish(call, ok, error);
 }
 
+static void
+domain_renamed(gpointer user, const GError *error)
+{
+    VtCall *call = user;
+
+    if (error != NULL)
+        vt_call_fail(call, error);
+    else
+        vt_call_return_int(call, 0);
+}
+
 void
 vt_call_domain_rename(VtCall *call)
 {
@@ -87,12 +99,10 @@ vt_call_domain_rename(VtCall *call)
         vt_error_set(&error, VT_ERROR_INVALID_ARG, "unsupported flags (0x%x) of a rename", args->flags);
     else if (args->text == NULL)
         vt_error_set(&error, VT_ERROR_INVALID_ARG, "a rename needs a new name");
-    else
-        vt_lifecycle_rename(vt_call_driver(call), domain, args->text, &error);
     if (error != NULL)
         vt_call_fail(call, error);
     else
-        vt_call_return_int(call, 0);
+        vt_lifecycle_rename(vt_call_driver(call), domain, args->text, domain_renamed, call);
 }
 
 void
@@ -100,14 +110,16 @@ vt_call_domain_set_metadata(VtCall *call)
 {
     const VtProtoSetMetadata *args = vt_call_args(call);
     VtDomain *domain = vt_call_domain(call, &args->dom);
-    GError *error = NULL;
-    gboolean ok;
+    const VtMetadataChange change = {
+        .type = args->type,
+        .text = args->metadata,
+        .key = args->key,
+        .uri = args->uri,
+        .flags = args->flags,
+    };
 
-    if (domain == NULL)
-        return;
-    ok = vt_query_set_metadata(vt_call_driver(call), domain, args->type, args->metadata, args->key, args->uri,
-                               args->flags, &error);
-    vt_call_finish(call, ok, error);
+    if (domain != NULL)
+        vt_query_set_metadata(vt_call_driver(call), domain, &change, vt_call_done, call);
 }
 
 /* ---- start: the answer carries the domain with its new id ---- */

@@ -292,19 +292,20 @@ vt_domain_unref(VtDomain *domain)
 
 /* ---- lifecycle.h ---- */
 
-VtDomain *
-vt_lifecycle_define(VtDriver *driver, const char *xml, guint flags, GError **error)
+void
+vt_lifecycle_define(VtDriver *driver, const char *xml, guint flags, VtDomainDone done, gpointer user)
 {
-    if (*xml == '<')
-        return &driver->domains[1];
-    vt_error_set(error, VT_ERROR_XML, "(domain_definition):1: Start tag expected, '<' not found");
-    return NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (*xml != '<')
+        vt_error_set(&error, VT_ERROR_XML, "(domain_definition):1: Start tag expected, '<' not found");
+    done(user, error ? NULL : &driver->domains[1], error);
 }
 
-gboolean
-vt_lifecycle_undefine(VtDriver *driver, VtDomain *domain, guint flags, GError **error)
+void
+vt_lifecycle_undefine(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc done, gpointer user)
 {
-    return TRUE;
+    done(user, NULL);
 }
 
 void
@@ -357,10 +358,10 @@ vt_lifecycle_get_autostart(VtDriver *driver, VtDomain *domain)
     return FALSE;
 }
 
-gboolean
-vt_lifecycle_rename(VtDriver *driver, VtDomain *domain, const char *name, GError **error)
+void
+vt_lifecycle_rename(VtDriver *driver, VtDomain *domain, const char *name, VtDoneFunc done, gpointer user)
 {
-    return TRUE;
+    done(user, NULL);
 }
 
 void
@@ -430,11 +431,11 @@ vt_query_metadata(VtDriver *driver, VtDomain *domain, int type, const char *uri,
     return NULL;
 }
 
-gboolean
-vt_query_set_metadata(VtDriver *driver, VtDomain *domain, int type, const char *metadata, const char *key,
-                      const char *uri, guint flags, GError **error)
+void
+vt_query_set_metadata(VtDriver *driver, VtDomain *domain, const VtMetadataChange *change, VtDoneFunc done,
+                      gpointer user)
 {
-    return TRUE;
+    done(user, NULL);
 }
 
 int

@@ -8,6 +8,7 @@
 
 #include "driver/domain-private.h"
 #include "driver/event.h"
+#include "driver/query.h"
 
 typedef struct {
     VtDriver *driver;
@@ -72,3 +73,14 @@ typedef struct {
 
 /** A VtDoneFunc for a FakeDone. */
 void fake_done(gpointer user, const GError *error);
+
+/*
+ * What is told when the disk has it, as calls that return then; named and meant like driver/lifecycle.h's, query.h's
+ * and store-def.h's.
+ */
+VtDomain *fake_define(VtDriver *driver, const char *xml, guint flags, GError **error);
+gboolean fake_undefine(VtDriver *driver, VtDomain *domain, guint flags, GError **error);
+gboolean fake_rename(VtDriver *driver, VtDomain *domain, const char *name, GError **error);
+gboolean fake_set_metadata(VtDriver *driver, VtDomain *domain, const VtMetadataChange *change,
+                           GError **error);
+gboolean fake_store_save(VtDriver *driver, VtDomain *domain, GError **error);
