@@ -167,7 +167,7 @@ wait_frame(VtFd fd, gboolean is_tap, guint32 number, guint expected)
 {
     guint count = count_frame(fd, is_tap, number);
 
-    for (guint wait = 0; count < expected && wait < 200; wait++) {
+    for (guint wait = 0; count < expected && wait < 12000; wait++) {
         g_usleep(5000);
         count += count_frame(fd, is_tap, number);
     }

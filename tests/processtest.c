@@ -85,7 +85,7 @@ static const VtProcessFuncs funcs = { .event = note_event, .exited = note_exited
 static void
 fixture_wait(Fixture *f, const char *text)
 {
-    gint64 deadline = g_get_monotonic_time() + 30 * G_USEC_PER_SEC;
+    gint64 deadline = g_get_monotonic_time() + 120 * G_USEC_PER_SEC;
 
     while (!strstr(f->told->str, text)) {
         if (g_get_monotonic_time() > deadline)
@@ -168,7 +168,7 @@ test_fake(void)
     g_assert_cmpint(getsid(pid), !=, getsid(0));
     g_assert_cmpint(getpgid(pid), !=, getpgid(0));
     g_assert_null(vt_process_qmp(f->process));
-    vt_process_connect(f->process, 10000, note_done, f);
+    vt_process_connect(f->process, 120000, note_done, f);
     fixture_wait(f, "done");
     vt_qmp_client_call(vt_process_qmp(f->process), "query-status", NULL, 0, note_reply, f);
     vt_qmp_client_call(vt_process_qmp(f->process), "query-migrate", NULL, 0, note_reply, f);
@@ -185,7 +185,7 @@ test_dies_while_connecting(void)
     Fixture *f = fixture_new();
 
     fixture_spawn_fake(f, "dies");
-    vt_process_connect(f->process, 10000, note_done, f);
+    vt_process_connect(f->process, 120000, note_done, f);
     fixture_wait(f, "exited");
     g_assert_true(g_str_has_prefix(f->told->str, "done QEMU (process "));
     g_assert_nonnull(strstr(f->told->str, "ended unexpectedly; the last lines of its log:\n"
@@ -244,11 +244,11 @@ test_real_qemu(void)
         return;
     }
     fixture_spawn_qemu(f);
-    vt_process_connect(f->process, 30000, note_done, f);
+    vt_process_connect(f->process, 120000, note_done, f);
     fixture_wait(f, "done ok");
-    vt_qmp_client_call(vt_process_qmp(f->process), "query-status", NULL, 10000, note_reply, f);
+    vt_qmp_client_call(vt_process_qmp(f->process), "query-status", NULL, 120000, note_reply, f);
     fixture_wait(f, "reply ok");
-    vt_process_kill(f->process, 10000, note_done, f);
+    vt_process_kill(f->process, 120000, note_done, f);
     fixture_wait(f, "exited");
     g_assert_true(g_str_has_prefix(f->told->str, "done ok\nreply ok\nevent SHUTDOWN\nexited "));
     g_assert_nonnull(strstr(f->told->str, "host-signal"));
@@ -283,7 +283,7 @@ test_attach_after_kill_nine(void)
     g_assert_true(vt_process_read_pid_file(f->pid, &pid, &start_time));
     f->process = vt_process_attach(pid, start_time, f->monitor, f->log, &funcs, f, &error);
     g_assert_no_error(error);
-    vt_process_connect(f->process, 30000, note_done, f);
+    vt_process_connect(f->process, 120000, note_done, f);
     fixture_wait(f, "done ok");
     vt_process_kill(f->process, 0, note_done, f);
     fixture_wait(f, "exited");

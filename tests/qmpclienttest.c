@@ -81,7 +81,7 @@ fixture_new(const char *transcript, guint timeout_ms)
 static void
 fixture_wait(Fixture *f, const char *text)
 {
-    gint64 deadline = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    gint64 deadline = g_get_monotonic_time() + 120 * G_USEC_PER_SEC;
 
     while (!strstr(f->told->str, text)) {
         g_assert_cmpint(g_get_monotonic_time(), <, deadline);
@@ -106,11 +106,11 @@ fixture_free(Fixture *f, const char *told)
 static void
 test_hello(void)
 {
-    Fixture *f = fixture_new("hello", 5000);
+    Fixture *f = fixture_new("hello", 120000);
 
     /* Given before the greeting: held back until the negotiation is over. */
-    vt_qmp_client_call(f->client, "query-status", NULL, 5000, note_reply, f);
-    vt_qmp_client_callv(f->client, "device_del", 5000, note_reply, f, "id", "s", "net9", NULL);
+    vt_qmp_client_call(f->client, "query-status", NULL, 120000, note_reply, f);
+    vt_qmp_client_callv(f->client, "device_del", 120000, note_reply, f, "id", "s", "net9", NULL);
     fixture_wait(f, "failed");
     fixture_free(
         f, "ready ok\nevent RESUME\n"
@@ -121,10 +121,10 @@ test_hello(void)
 static void
 test_pieces(void)
 {
-    Fixture *f = fixture_new("pieces", 5000);
+    Fixture *f = fixture_new("pieces", 120000);
 
     fixture_wait(f, "RESET");
-    vt_qmp_client_call(f->client, "query-status", NULL, 5000, note_reply, f);
+    vt_qmp_client_call(f->client, "query-status", NULL, 120000, note_reply, f);
     fixture_wait(f, "reply");
     fixture_free(f, "ready ok\nevent STOP\nevent RESET\nreply {\"status\":\"paused\"}\n");
 }
@@ -132,12 +132,12 @@ test_pieces(void)
 static void
 test_garbage(void)
 {
-    Fixture *f = fixture_new("garbage", 5000);
+    Fixture *f = fixture_new("garbage", 120000);
 
-    vt_qmp_client_call(f->client, "query-status", NULL, 5000, note_reply, f);
+    vt_qmp_client_call(f->client, "query-status", NULL, 120000, note_reply, f);
     fixture_wait(f, "closed");
     /* A closed client answers too, once, from the main loop. */
-    vt_qmp_client_call(f->client, "query-kvm", NULL, 5000, note_reply, f);
+    vt_qmp_client_call(f->client, "query-kvm", NULL, 120000, note_reply, f);
     fixture_wait(f, "query-kvm");
     fixture_free(
         f, "ready ok\n"
@@ -149,7 +149,7 @@ test_garbage(void)
 static void
 test_silent(void)
 {
-    Fixture *f = fixture_new("silent", 5000);
+    Fixture *f = fixture_new("silent", 120000);
 
     fixture_wait(f, "ready");
     vt_qmp_client_call(f->client, "query-status", NULL, 30, note_reply, f);
@@ -184,7 +184,7 @@ note_raw(gpointer user, JsonNode *result, const GError *error)
 static void
 test_raw(void)
 {
-    Fixture *f = fixture_new("raw", 5000);
+    Fixture *f = fixture_new("raw", 120000);
     g_autoptr(GError) error = NULL;
 
     g_assert_false(vt_qmp_client_call_raw(f->client, "info status", 0, note_raw, f, &error));
@@ -192,7 +192,7 @@ test_raw(void)
     g_assert_true(vt_qmp_client_call_raw(
         f->client,
         "{\"execute\": \"human-monitor-command\", \"id\": \"x\", \"arguments\": {\"command-line\": \"info status\"}}",
-        5000, note_raw, f, NULL));
+        120000, note_raw, f, NULL));
     fixture_wait(f, "raw");
     g_assert_null(vt_qmp_client_reply_text(f->client));
     fixture_free(f, "ready ok\nraw {\"return\":\"VM status: running\\r\\n\",\"id\":\"vt-1\"}\n");
@@ -201,7 +201,7 @@ test_raw(void)
 static void
 test_free_from_a_callback(void)
 {
-    Fixture *f = fixture_new("hello", 5000);
+    Fixture *f = fixture_new("hello", 120000);
 
     f->free_on_event = TRUE;
     vt_qmp_client_call(f->client, "query-status", NULL, 0, note_reply, f);

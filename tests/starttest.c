@@ -93,15 +93,6 @@ starttest_assert_off(VtDomain *domain, int reason)
 }
 
 static void
-starttest_run_ms(guint ms)
-{
-    gint64 end = g_get_monotonic_time() + (gint64)ms * 1000;
-
-    while (g_get_monotonic_time() < end)
-        fake_settle();
-}
-
-static void
 starttest_events(FakeHost *host, const char *expected)
 {
     g_autofree char *text = NULL;
@@ -431,7 +422,8 @@ test_recover_leaves_a_silent_guest_running(void)
     g_assert_cmpstr(told.error->message, ==, "the monitor of domain 'web' does not answer");
     g_clear_error(&told.error);
     fake_guest_silence(FALSE);
-    starttest_run_ms(2500);
+    FAKE_UNTIL(vt_domain_qmp(domain, NULL) && vt_job_kind(domain) == VT_JOB_NONE);
+    fake_settle();
     g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_NONE);
     g_assert_nonnull(vt_domain_qmp(domain, NULL));
     g_assert_cmpint(vt_domain_state(domain, NULL), ==, VT_DOMAIN_RUNNING);

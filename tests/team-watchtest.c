@@ -162,18 +162,34 @@ test_set_metadata_keeps_who_conducts(void)
 static void
 test_a_driver_that_is_only_the_firmwares(void)
 {
-    WatchTest test;
+    guint limit_ms = 200;
+    gint64 began;
 
-    vt_team_watch_times.no_ms = 400;
-    watchtest_open(&test, TEAM("orchestration='auto'"), PLAIN, "[]");
-    for (guint i = 0; i < 4; i++)
+    /* The system has to come within the limit: where this machine is too slow for that, again with a longer one. */
+    do {
+        WatchTest test;
+        guint settles;
+
+        limit_ms *= 2;
+        vt_team_watch_times.no_ms = limit_ms;
+        began = g_get_monotonic_time();
+        watchtest_open(&test, TEAM("orchestration='auto'"), PLAIN, "[]");
+        for (guint i = 0; i < 4; i++)
+            fake_settle();
+        fake_guest_answer("x-query-virtio-status", FAILOVER);
+        fake_guest_answer("qom-list", "[{\"name\":\"ua-primary\"}]");
+        fake_guest_event(test.domain, NEGOTIATED);
         fake_settle();
-    fake_guest_answer("x-query-virtio-status", FAILOVER);
-    fake_guest_answer("qom-list", "[{\"name\":\"ua-primary\"}]");
-    fake_guest_event(test.domain, NEGOTIATED);
-    g_assert_false(watchtest_plugs(20));
-    g_assert_cmpint(watchtest_orchestration(&test), ==, VT_ORCHESTRATION_AUTO);
-    watchtest_close(&test);
+        settles = g_get_monotonic_time() - began < (gint64)limit_ms * 1000 ? limit_ms / 20 : 0;
+        if (settles) {
+            g_assert_false(watchtest_plugs(settles));
+            g_assert_cmpint(watchtest_orchestration(&test), ==, VT_ORCHESTRATION_AUTO);
+        }
+        watchtest_close(&test);
+        if (settles)
+            break;
+    } while (limit_ms < 60000);
+    g_assert_cmpuint(limit_ms, <, 60000);
     vt_team_watch_times.no_ms = 100;
 }
 
@@ -182,7 +198,7 @@ static void
 test_qemu_cannot_plug(void)
 {
     WatchTest test;
-    const VtQemuTeam *team;
+    const VtQemuTeam *team = NULL;
 
     watchtest_open(&test, TEAM("orchestration='qemu'"), FAILOVER, "[]");
     fake_guest_refuse("device_add", "GenericError");
@@ -192,8 +208,9 @@ test_qemu_cannot_plug(void)
     fake_guest_refuse(NULL, NULL);
     g_assert_true(watchtest_plugs(100));
     fake_guest_answer("qom-list", "[{\"name\":\"ua-primary\"}]");
-    for (guint i = 0; i < 20; i++)
-        fake_settle();
+    team = vt_qemu_teaming_get(vt_team_state_teaming(test.domain), 0);
+    FAKE_UNTIL(team->primary == VT_QEMU_PRIMARY_PLUGGED);
+    fake_settle();
     team = vt_qemu_teaming_get(vt_team_state_teaming(test.domain), 0);
     g_assert_cmpint(team->primary, ==, VT_QEMU_PRIMARY_PLUGGED);
     g_assert_true(team->by_qemu);
@@ -261,7 +278,7 @@ test_another_system_boots(void)
         fake_guest_answer("x-query-virtio-status", rows[i].virtio);
         fake_guest_event(test.domain, EVENT("RESET", "{\"guest\":true,\"reason\":\"guest-reset\"}"));
         g_assert_false(watchtest_plugs(20)); /* it is there */
-        g_assert_cmpint(watchtest_orchestration(&test), ==, rows[i].becomes);
+        FAKE_UNTIL(watchtest_orchestration(&test) == rows[i].becomes);
         watchtest_close(&test);
     }
 }
@@ -309,10 +326,8 @@ test_wait_is_told(void)
     VtTeamWait *wait = vt_team_wait_new("web", "'ua-vf' (team 'ua-net')", 20);
 
     waits_told = 0;
-    for (guint i = 0; i < 4; i++)
-        fake_settle();
+    FAKE_UNTIL(waits_told >= 2);
     vt_team_wait_free(wait);
-    g_assert_cmpuint(waits_told, >=, 2);
     waits_told = 0;
     fake_settle();
     g_assert_cmpuint(waits_told, ==, 0);

@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,6 +16,9 @@ import stock  # noqa: E402
 
 SIDE_BY_SIDE = 4  # files of tests with guests at a time: each has its own hosts, and waits more than it works
 GUESTS = ('vfio', 'e2e')  # suites of such files
+LATE = 124  # in place of an exit status: the time was over
+LAST_WORDS_S = 120
+SUMMARY_ROOM = 4500  # characters for the failures at the very end: CI keeps little more of what is printed
 
 
 def say(text):
@@ -40,48 +44,111 @@ def build(folder, *options, compiler=None):
     return True
 
 
+class Failure:
+    """A case that failed, and what its test said of it, the most telling first."""
+
+    def __init__(self, name, words=()):
+        self.name = name
+        self.words = [w for w in words if w.strip()]
+
+    def told(self, room):
+        """It in so many characters."""
+        text = ''
+        for word in self.words:
+            line = '   %s\n' % word[:400]
+            if len(text) + len(line) > room:
+                text += '   [...]\n'
+                break
+            text += line
+        return 'failed: %s\n%s' % (self.name, text)
+
+
 class Count:
     """Tests that passed and failed, single cases where the test told them."""
 
     def __init__(self):
-        self.passed = self.failed = 0
+        self.passed = 0
         self.bad = []
 
-    def add(self, name, ok):
+    @property
+    def failed(self):
+        return len(self.bad)
+
+    def add(self, name, ok, words=()):
         if ok:
             self.passed += 1
         else:
-            self.failed += 1
-            self.bad.append(name)
+            self.bad.append(Failure(name, words))
             print('not ok: ' + name, flush=True)
 
-    def take_tap(self, name, text, status):
-        """Count the cases of one TAP output; a test that ends badly without a failed case is one failure."""
+    def take(self, name, text, status, is_tap):
+        """Count the cases of one output; a test that ends badly without a failed case is one failure."""
+        lines = text.splitlines()
         cases = bad = 0
-        for line in text.splitlines():
+        for i, line in enumerate(lines if is_tap else ()):
             word = line.lstrip()
             if word.startswith('not ok '):
                 bad += 1
-                self.add('%s: %s' % (name, word.split(' ', 3)[-1]), '# TODO' in word)
+                self.add('%s: %s' % (name, word.split(' ', 3)[-1]), '# TODO' in word, told_after(lines[i + 1:]))
             elif word.startswith('ok '):
                 cases += 1
                 self.add(name, True)
         if status != 0 and bad == 0:
-            self.add('%s: exit status %d' % (name, status), False)
+            self.add('%s: %s' % (name, 'it was not over in time' if status == LATE else 'exit status %d' % status), False,
+                     telling(lines))
         elif cases + bad == 0:
-            self.add(name, status == 0)
+            self.add(name, status == 0, telling(lines))
+
+    def summary(self, room):
+        """The failures in so many characters: CI keeps only the end of the output."""
+        if not self.bad:
+            return ''
+        shown = self.bad[:6]
+        room -= sum(len(f.name) + 12 for f in self.bad)
+        text = ''.join(f.told(max(room // len(shown), 250)) for f in shown)
+        return text + ''.join('failed: %s\n' % f.name for f in self.bad[6:])
+
+
+def told_after(lines):
+    """What a test says of a case that failed: the lines it marked so (tests/e2e/story.py), else whatever tells something."""
+    own = []
+    for line in lines:
+        if line.startswith(('ok ', 'not ok ', '1..')):
+            break
+        own.append(line)
+    marked = [line[3:] for line in own if line.startswith('#! ')]
+    return marked or telling(own or lines)
+
+
+def telling(lines):
+    """The lines of any output that most likely say why."""
+    wanted = re.compile(r'Bail out|ERROR|assertion|runtime error|SUMMARY|CRITICAL|^not ok|Error:|#[0-9] .*/(?:src|tests)/')
+    found = list(dict.fromkeys(line.strip() for line in lines if wanted.search(line)))[:12]
+    return found + [line.strip() for line in lines if line.strip() and line.strip() not in found][-12:]
 
 
 def run_test(test, folder, env):
-    """Run one test of meson's to its end; its output and its exit status."""
+    """Run one test of meson's to its end; its output and its exit status. Too late, it may still say where it stands."""
     environment = dict(os.environ, **test['env'], **(env or {}))
-    try:
-        done = subprocess.run(test['cmd'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              errors='replace', env=environment, cwd=test['workdir'] or folder, check=False,
-                              timeout=max(test['timeout'], 30) * 2)
-        return done.stdout, done.returncode
-    except subprocess.TimeoutExpired as error:
-        return (error.stdout or b'').decode(errors='replace'), 124
+    with subprocess.Popen(test['cmd'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors='replace', env=environment, cwd=test['workdir'] or folder) as process:
+        for limit, end in ((max(test['timeout'], 30) * 2, process.terminate), (LAST_WORDS_S, process.kill)):
+            try:
+                text = process.communicate(timeout=limit)[0]
+                return text, process.returncode if end == process.terminate else LATE
+            except subprocess.TimeoutExpired:
+                end()
+        return process.communicate()[0], LATE
+
+
+def keep_output(folder, label, name, text):
+    """The whole output of a test, for whoever has the machine."""
+    logs = os.path.join(folder, 'check')
+    os.makedirs(logs, exist_ok=True)
+    path = os.path.join(logs, '%s-%s.log' % (label, name))
+    with open(path, 'w') as f:
+        f.write(text)
+    return path
 
 
 def jobs_of(folder, label, suite, env=None, only=None):
@@ -92,24 +159,25 @@ def jobs_of(folder, label, suite, env=None, only=None):
 
 
 def run_jobs(jobs, count, title, width=1):
-    """Run tests, so many at a time; what failed is printed whole."""
+    """Run tests, so many at a time, in this order; what failed is told as soon as it is over."""
     started = time.monotonic()
     before = count.passed + count.failed
 
-    def timed(test, folder, env):
+    def timed(job):
         begun = time.monotonic()
-        return (*run_test(test, folder, env), time.monotonic() - begun)
+        return (job, *run_test(*job[1:]), time.monotonic() - begun)
 
     with concurrent.futures.ThreadPoolExecutor(width) as pool:
-        running = [(label, test, pool.submit(timed, test, folder, env)) for label, test, folder, env in jobs]
-        for label, test, result in running:
-            text, status, seconds = result.result()
+        for result in concurrent.futures.as_completed([pool.submit(timed, job) for job in jobs]):
+            (label, test, folder, _), text, status, seconds = result.result()
+            path = keep_output(folder, label, test['name'], text)
             failed = count.failed
-            count.take_tap('%s %s' % (label, test['name']), text if test['protocol'] == 'tap' else '', status)
+            count.take('%s %s' % (label, test['name']), text, status, test['protocol'] == 'tap')
             if seconds > 20:
                 print('%s %s: %.0f s' % (label, test['name'], seconds), flush=True)
             if count.failed > failed:
-                print(text[-12000:])
+                print(text[-6000:])
+                print('the whole output: ' + path, flush=True)
     print('%s: %d cases, %.0f s' % (title, count.passed + count.failed - before, time.monotonic() - started), flush=True)
 
 
@@ -170,8 +238,7 @@ def main():
             say('every parser fuzzed for a fixed number of runs')
             run_suite('build-fuzz', count, 'fuzz', 'fuzz')
     print('\n%.1f minutes' % ((time.monotonic() - started) / 60))
-    for name in count.bad:
-        print('failed: ' + name)
+    print(count.summary(SUMMARY_ROOM), end='')
     print('%d passed, %d failed' % (count.passed, count.failed))
     return 1 if count.failed else 0
 

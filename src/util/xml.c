@@ -132,13 +132,15 @@ xml_on_error(void *ctx, xmlError *problem)
 static const char *
 xml_skip(const char *p, const char *end, int *line)
 {
-    const char *found = strstr(p, end);
-    const char *stop = found ? found + strlen(end) : p + strlen(p);
+    gsize length = strlen(end);
 
-    for (; p < stop; p++)
+    for (; *p; p++) {
+        if (*p == *end && strncmp(p, end, length) == 0)
+            return p + length;
         if (*p == '\n')
             (*line)++;
-    return stop;
+    }
+    return p;
 }
 
 /* Scans one tag; returns behind it, or NULL with too many attributes in it. */

@@ -7,6 +7,8 @@ as `self.differs(...)` with the reason.
 """
 import os
 import re
+import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -14,9 +16,15 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'tools'))
 import lab as vt  # noqa: E402
-from lab import LabError, Serial, guest_xml, wait_for  # noqa: E402,F401
+from lab import LabError, Serial, guest_xml, patient, wait_for  # noqa: E402,F401
+import story  # noqa: E402
 
 STOCK = bool(os.environ.get('VT_E2E_STOCK'))
+# Nothing here is given up because the machine is busy; after a failure the rest need not take that long to fail, too.
+PATIENCE_S = 180
+PATIENCE_AFTER_FAILURE_S = 60
+vt.patience_s = PATIENCE_S
+vt.EMULATOR = os.path.join(vt.TOOLS, 'qemu-tcg')
 
 
 class LabTest(unittest.TestCase):
@@ -146,7 +154,11 @@ class LabTest(unittest.TestCase):
 
     def ends(self, process, timeout=60):
         """Wait for a background virsh; (exit status, output, errors)."""
-        out, err = process.communicate(timeout=timeout)
+        try:
+            out, err = process.communicate(timeout=patient(timeout))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise LabError('%s has not ended' % ' '.join(process.args)) from None
         return process.returncode, out, err
 
     def differs(self, ours, stocks, why):
@@ -163,9 +175,13 @@ class TapResult(unittest.TestResult):
         self.number = 0
         self.verbose = verbose
         self.started = 0.0
+        self.teller = story.Story()
 
     def startTest(self, test):
         super().startTest(test)
+        lab = getattr(type(test), 'lab', None)
+        if lab is not None and lab.is_up:
+            self.teller.begin(lab)
         self.started = time.monotonic()
 
     def line(self, ok, test, more=''):
@@ -180,14 +196,13 @@ class TapResult(unittest.TestResult):
         sys.stdout.flush()
 
     def story(self, test, error):
-        text = ''.join(traceback.format_exception(*error))
-        logs = ''
-        lab = None if STOCK else getattr(type(test), 'lab', None)
-        for host in lab.hosts if lab else ():
-            logs += '--- virtteamd of host %s\n%s\n' % (host.name, host.daemon_log()[-2500:])
-        for line in (text + logs).splitlines():
+        """The short form is marked, so that tools/check.py finds it; the rest is in the file that it names."""
+        for line in self.teller.tell(test, error):
+            print('#! ' + line)
+        for line in ''.join(traceback.format_exception(*error)).splitlines():
             print('# ' + line)
         sys.stdout.flush()
+        vt.patience_s = PATIENCE_AFTER_FAILURE_S
 
     def addSuccess(self, test):
         super().addSuccess(test)
@@ -225,6 +240,13 @@ def main():
         print('1..0 # SKIP network namespaces need root')
         sys.exit(0)
     result = TapResult('-v' in sys.argv)
+
+    def time_is_over(*_):
+        # As an error of the test that stands, so that it is told what there is to see.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        result.stop()
+        raise LabError('the time of the whole file is over')
+    signal.signal(signal.SIGTERM, time_is_over)
     try:
         suite.run(result)
     except KeyboardInterrupt:

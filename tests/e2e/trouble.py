@@ -283,7 +283,7 @@ class Refused(harness.LabTest):
         xml = self.a.virsh('dumpxml', '--migratable', self.domain).stdout
         path = self.lab.dir + '/other.xml'
         with open(path, 'w') as f:
-            f.write(xml.replace('/usr/bin/qemu-system-x86_64', '/usr/bin/no-such-qemu'))
+            f.write(xml.replace(harness.vt.EMULATOR, '/usr/bin/no-such-qemu'))
         self.refused('/usr/bin/no-such-qemu', options=('--xml', path))
 
     def test_kernel_that_is_not_there(self):

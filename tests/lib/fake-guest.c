@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -764,7 +765,7 @@ void
 fake_wait(const gboolean *done)
 {
     gboolean late = FALSE;
-    guint timer = g_timeout_add(10000, fake_timed_out, &late);
+    guint timer = g_timeout_add(120000, fake_timed_out, &late); /* a busy machine takes its time */
 
     while (!*done && !late)
         g_main_context_iteration(NULL, TRUE);
@@ -772,22 +773,60 @@ fake_wait(const gboolean *done)
     g_source_remove(timer);
 }
 
+gboolean
+fake_go_on(gint64 *since)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (!*since)
+        *since = now;
+    g_main_context_iteration(NULL, FALSE);
+    g_usleep(500);
+    return now - *since < 120 * G_USEC_PER_SEC;
+}
+
+/* Whether a thread of ours does something, or would if the machine let it. */
+static gboolean
+fake_threads_work(void)
+{
+    g_autoptr(GDir) tasks = g_dir_open("/proc/self/task", 0, NULL);
+    const char *tid;
+
+    while ((tid = g_dir_read_name(tasks))) {
+        g_autofree char *path = g_strdup_printf("/proc/self/task/%s/stat", tid);
+        g_autofree char *text = NULL;
+        const char *name_end;
+
+        if (atoi(tid) == getpid() || !g_file_get_contents(path, &text, NULL, NULL))
+            continue;
+        name_end = strrchr(text, ')');
+        if (name_end && name_end[1] == ' ' && name_end[2] != 'S')
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/*
+ * Time alone says nothing on a busy machine, on which our timer may be the first to run after a pause: what counts is how often in a
+ * row there was nothing to do. Timers that come again and again end it by the number of looks.
+ */
 void
 fake_settle(void)
 {
-    gint64 flushed;
-    gboolean quiet;
+    gint64 least = g_get_monotonic_time() + 30000;
+    guint quiet = 0;
 
-    /* What waits for a disk may take long on a busy machine, and is followed by more. */
-    do {
-        quiet = FALSE;
-        vt_file_flush_async();
-        g_timeout_add(30, fake_timed_out, &quiet);
-        while (!quiet)
-            g_main_context_iteration(NULL, TRUE);
-        flushed = g_get_monotonic_time();
-        vt_file_flush_async();
-    } while (g_get_monotonic_time() - flushed > 1000);
+    for (guint looks = 0; looks < 400 && (quiet < 15 || g_get_monotonic_time() < least); looks++) {
+        gboolean worked = FALSE;
+
+        for (guint turns = 0; turns < 1000 && g_main_context_iteration(NULL, FALSE); turns++)
+            worked = TRUE;
+        if (quiet == 0)
+            vt_file_flush_async();
+        quiet = worked || fake_threads_work() ? 0 : quiet + 1;
+        g_usleep(1000);
+    }
+    vt_file_flush_async();
 }
 
 void

@@ -61,10 +61,21 @@ void fake_guest_log(const char *text);
 /** Commands that QEMUs got since the last call, space-separated. (transfer full) */
 char *fake_guest_commands(void);
 
-/** Run the main loop until @done, at most 10 s. */
+/** Run the main loop until @done; a test that waits for minutes has failed. */
 void fake_wait(const gboolean *done);
-/** Run the main loop until nothing is left to do for 30 ms. */
+/** Run the main loop for at least 30 ms, and until there has been nothing to do for a while. */
 void fake_settle(void);
+/** Run the main loop once; FALSE when it is minutes since the first call with this @since. */
+gboolean fake_go_on(gint64 *since);
+
+/* Run the main loop until a condition holds. */
+#define FAKE_UNTIL(condition)                                                                                \
+    do {                                                                                                     \
+        gint64 fake_since = 0;                                                                               \
+                                                                                                             \
+        while (!(condition))                                                                                 \
+            g_assert_true(fake_go_on(&fake_since));                                                          \
+    } while (0)
 
 typedef struct {
     gboolean done;

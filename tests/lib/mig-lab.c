@@ -459,7 +459,7 @@ lab_open_dst(Lab *lab)
 void
 lab_wait(Lab *lab)
 {
-    gint64 deadline = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    gint64 deadline = g_get_monotonic_time() + 120 * G_USEC_PER_SEC;
 
     while (!lab->done) {
         g_assert_cmpint(g_get_monotonic_time(), <, deadline);
