@@ -41,24 +41,6 @@ probe_host_read(const VtPciHost *host, const VtPciBdf *bdf, const char *file, ch
         out[0] = '\0';
 }
 
-static gboolean
-probe_host_write(const VtPciHost *host, const VtPciBdf *bdf, const char *file, const char *text,
-                 GError **error)
-{
-    g_autofree char *path = probe_host_path(host, bdf, file);
-    int errnum = 0;
-
-    if (host->write) {
-        errnum = host->write(path, text, host->user);
-    } else {
-        g_auto(VtFd) fd = open(path, O_WRONLY | O_CLOEXEC);
-
-        if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-            errnum = errno;
-    }
-    return errnum == 0 || vt_error_set_errno(error, errnum, _("Cannot write '%s' to '%s'"), text, path);
-}
-
 /* ---- which VFs are free ---- */
 
 /* The name of the domain that has it; NULL: nobody. */
@@ -403,7 +385,7 @@ probe_host_reset(gpointer nic, guint vf, GError **error)
 {
     VtProbeHost *host = nic;
 
-    return probe_host_write(host->host, &probe_host_vf(host, vf)->bdf, "reset", "1", error);
+    return vt_pci_write(host->host, &probe_host_vf(host, vf)->bdf, "reset", "1", error);
 }
 
 VtProbeNic
@@ -490,8 +472,8 @@ probe_host_restore_vf(const VtPciHost *host, VtNetlink *netlink, int pf, const V
         vt_vf_program(netlink, pf, vf->index, &settings, PROBE_HOST_TRIES, vt_port_note_first(first));
     if (vf->driver[0])
         vt_pci_bind(host, &vf->bdf, vf->driver, vt_port_note_first(first));
-    probe_host_write(host, &vf->bdf, "driver_override", vf->override[0] ? vf->override : "\n",
-                     vt_port_note_first(first));
+    vt_pci_write(host, &vf->bdf, "driver_override", vf->override[0] ? vf->override : "\n",
+                 vt_port_note_first(first));
 }
 
 /* One address: on the PF itself (no bridge), or as a bridge has learned it from our frames. */

@@ -542,8 +542,9 @@ datapath_load(Datapath *datapath, const char *path, GError **error)
 }
 
 static void
-datapath_recover_one(VtDriver *driver, const char *name, const char *path)
+datapath_recover_one(const char *name, const char *path, gpointer user)
 {
+    VtDriver *driver = user;
     VtDomain *domain = vt_driver_lookup_name(driver, name, NULL);
     gboolean active = domain && vt_domain_is_active(domain);
     Datapath *datapath = datapath_new(driver, name, active ? domain : NULL);
@@ -568,19 +569,7 @@ datapath_recover_one(VtDriver *driver, const char *name, const char *path)
 void
 vt_datapath_recover(VtDriver *driver)
 {
-    const char *dir_path = driver->config->state_dir;
-    g_autoptr(GDir) dir = g_dir_open(dir_path, 0, NULL);
-    const char *file;
-
-    while (dir && (file = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(dir_path, file, NULL);
-        g_autofree char *name = NULL;
-
-        if (!g_str_has_suffix(file, DATAPATH_SUFFIX))
-            continue;
-        name = g_strndup(file, strlen(file) - strlen(DATAPATH_SUFFIX));
-        datapath_recover_one(driver, name, path);
-    }
+    vt_disk_file_each(driver->config->state_dir, DATAPATH_SUFFIX, datapath_recover_one, driver);
 }
 
 /* ---- for whoever shows it ---- */

@@ -133,3 +133,20 @@ vt_disk_file_free(VtDiskFile *file)
     g_array_set_size(file->told_next, 0);
     disk_file_unref(file);
 }
+
+void
+vt_disk_file_each(const char *dir, const char *suffix, VtDiskFileEach each, gpointer user)
+{
+    g_autoptr(GDir) entries = g_dir_open(dir, 0, NULL);
+    const char *file;
+
+    while (entries && (file = g_dir_read_name(entries))) {
+        g_autofree char *path = g_build_filename(dir, file, NULL);
+        g_autofree char *name = NULL;
+
+        if (!g_str_has_suffix(file, suffix))
+            continue;
+        name = g_strndup(file, strlen(file) - strlen(suffix));
+        each(name, path, user);
+    }
+}

@@ -23,6 +23,17 @@ VtDiskFile *vt_disk_file_new(const char *path);
  */
 void vt_disk_file_write(VtDiskFile *file, char *contents, VtDoneFunc done, gpointer user);
 
+/**
+ * VtDiskFileEach - a file that another process has left
+ * @name: what its name begins with
+ * @path: of it
+ * @user: what vt_disk_file_each() was given
+ */
+typedef void (*VtDiskFileEach)(const char *name, const char *path, gpointer user);
+
+/** Tell @each of the files of @dir whose names end in @suffix. */
+void vt_disk_file_each(const char *dir, const char *suffix, VtDiskFileEach each, gpointer user);
+
 /** Remove the file now; a write under way will not bring it back. */
 void vt_disk_file_remove(VtDiskFile *file);
 

@@ -562,8 +562,9 @@ host_port_event(VtDomain *domain, const VtQmpEvent *event, gpointer user)
 /* ---- after a restart ---- */
 
 static void
-host_port_recover_one(VtDriver *driver, const char *name, const char *path)
+host_port_recover_one(const char *name, const char *path, gpointer user)
 {
+    VtDriver *driver = user;
     VtDomain *domain = vt_driver_lookup_name(driver, name, NULL);
     HostPorts *ports = host_ports_new(driver, name);
     g_autoptr(GError) error = NULL;
@@ -587,17 +588,5 @@ host_port_recover_one(VtDriver *driver, const char *name, const char *path)
 void
 vt_host_port_recover(VtDriver *driver)
 {
-    const char *dir_path = driver->config->state_dir;
-    g_autoptr(GDir) dir = g_dir_open(dir_path, 0, NULL);
-    const char *file;
-
-    while (dir && (file = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(dir_path, file, NULL);
-        g_autofree char *name = NULL;
-
-        if (!g_str_has_suffix(file, HOST_PORT_SUFFIX))
-            continue;
-        name = g_strndup(file, strlen(file) - strlen(HOST_PORT_SUFFIX));
-        host_port_recover_one(driver, name, path);
-    }
+    vt_disk_file_each(driver->config->state_dir, HOST_PORT_SUFFIX, host_port_recover_one, driver);
 }

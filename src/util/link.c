@@ -77,6 +77,22 @@ link_parse_kind(struct nlattr *attr, VtLinkInfo *info)
         link_parse_port(attrs[IFLA_INFO_SLAVE_DATA], &info->port);
 }
 
+const char *
+vt_link_attrs(struct nlmsghdr *header, struct nlattr **attrs, int *index)
+{
+    const struct ifinfomsg *message = nlmsg_data(header);
+    const char *name;
+
+    if (header->nlmsg_type != RTM_NEWLINK || nlmsg_datalen(header) < (int)sizeof *message ||
+        nlmsg_parse(header, sizeof *message, attrs, IFLA_MAX, NULL) < 0)
+        return NULL;
+    name = vt_netlink_attr_str(attrs[IFLA_IFNAME]);
+    if (!name || message->ifi_index <= 0)
+        return NULL;
+    *index = message->ifi_index;
+    return name;
+}
+
 gboolean
 vt_link_parse(struct nlmsghdr *header, VtLinkInfo *info)
 {
@@ -85,13 +101,9 @@ vt_link_parse(struct nlmsghdr *header, VtLinkInfo *info)
     VtLinkInfo out = { 0 };
     const char *name;
 
-    if (header->nlmsg_type != RTM_NEWLINK || nlmsg_datalen(header) < (int)sizeof *message ||
-        nlmsg_parse(header, sizeof *message, attrs, IFLA_MAX, NULL) < 0)
+    name = vt_link_attrs(header, attrs, &out.index);
+    if (!name)
         return FALSE;
-    name = vt_netlink_attr_str(attrs[IFLA_IFNAME]);
-    if (!name || message->ifi_index <= 0)
-        return FALSE;
-    out.index = message->ifi_index;
     g_strlcpy(out.name, name, sizeof out.name);
     out.up = (message->ifi_flags & IFF_UP) != 0;
     out.running = (message->ifi_flags & LINK_FLAG_LOWER_UP) != 0;

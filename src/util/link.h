@@ -125,6 +125,16 @@ gboolean vt_link_delete(VtNetlink *netlink, const char *name, GError **error);
 gboolean vt_link_parse(struct nlmsghdr *header, VtLinkInfo *info);
 
 /**
+ * vt_link_attrs - what every RTM_NEWLINK message has, and its attributes, pure
+ * @header: the message
+ * @attrs:  (out) IFLA_MAX + 1 of them, by number; pointers into the message
+ * @index:  (out) set only on success
+ *
+ * Return: (transfer none) the interface's name, or NULL when the message is malformed.
+ */
+const char *vt_link_attrs(struct nlmsghdr *header, struct nlattr **attrs, int *index);
+
+/**
  * vt_link_name_valid - whether the kernel would take a name
  * @name: (nullable) what to check
  *

@@ -350,21 +350,26 @@ pci_write(const VtPciHost *host, const char *path, const char *text, GError **er
     return TRUE;
 }
 
+gboolean
+vt_pci_write(const VtPciHost *host, const VtPciBdf *bdf, const char *file, const char *text, GError **error)
+{
+    g_autofree char *path = pci_path(host, bdf, file);
+
+    return pci_write(host, path, text, error);
+}
+
 static gboolean
 pci_set_override(const VtPciHost *host, const VtPciBdf *bdf, const char *driver, GError **error)
 {
-    g_autofree char *path = pci_path(host, bdf, "driver_override");
-
-    return pci_write(host, path, driver, error);
+    return vt_pci_write(host, bdf, "driver_override", driver, error);
 }
 
 static gboolean
 pci_unbind(const VtPciHost *host, const VtPciBdf *bdf, GError **error)
 {
-    g_autofree char *path = pci_path(host, bdf, "driver/unbind");
     char address[VT_PCI_BDF_STRING_SIZE];
 
-    return pci_write(host, path, vt_pci_bdf_format(bdf, address), error);
+    return vt_pci_write(host, bdf, "driver/unbind", vt_pci_bdf_format(bdf, address), error);
 }
 
 /* With an override, the kernel's probe binds that driver and no other. */

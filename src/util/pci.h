@@ -121,6 +121,19 @@ typedef enum {
     VT_PCI_GONE,     /* sysfs has it no more */
 } VtPciState;
 
+/**
+ * vt_pci_write - write to one of a device's files
+ * @host:  which sysfs
+ * @bdf:   the device
+ * @file:  name, such as "reset"
+ * @text:  what
+ * @error: (out) SYSTEM naming the file
+ *
+ * Return: FALSE on failure.
+ */
+gboolean vt_pci_write(const VtPciHost *host, const VtPciBdf *bdf, const char *file, const char *text,
+                      GError **error);
+
 /** Whether a device answers; for retries while a VF is being reset. */
 VtPciState vt_pci_state(const VtPciHost *host, const VtPciBdf *bdf);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "util/representor.h"
 
+#include "util/link.h"
+
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -23,17 +25,12 @@ gboolean
 vt_representor_parse(struct nlmsghdr *header, VtRepresentor *port)
 {
     struct nlattr *attrs[IFLA_MAX + 1];
-    struct ifinfomsg *message = nlmsg_data(header);
     VtRepresentor out = { 0 };
     const char *name;
 
-    if (header->nlmsg_type != RTM_NEWLINK || nlmsg_datalen(header) < (int)sizeof *message ||
-        nlmsg_parse(header, sizeof *message, attrs, IFLA_MAX, NULL) < 0)
+    name = vt_link_attrs(header, attrs, &out.index);
+    if (!name)
         return FALSE;
-    name = vt_netlink_attr_str(attrs[IFLA_IFNAME]);
-    if (!name || message->ifi_index <= 0)
-        return FALSE;
-    out.index = message->ifi_index;
     g_strlcpy(out.name, name, sizeof out.name);
     if (attrs[IFLA_PHYS_SWITCH_ID] && nla_len(attrs[IFLA_PHYS_SWITCH_ID]) <= VT_REPRESENTOR_ID_MAX) {
         out.switch_id_length = (gsize)nla_len(attrs[IFLA_PHYS_SWITCH_ID]);
