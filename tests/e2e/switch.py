@@ -290,5 +290,66 @@ class Link(SwitchTest):
         self.assertTrue(self.has_primary(self.a))
 
 
+class Hold(SwitchTest):
+    """A link that is down for less than team_link_down_ms: nothing is unplugged, and standby is fed all the same."""
+
+    settings = {'team_link_down_ms': 3600000, 'team_link_up_ms': 500}
+
+    def lose(self, serial, role):
+        tap = self.tap(self.a)
+        mark = serial.end()
+        self.a.ip('link', 'set', tap, 'carrier', 'off')
+        self.wait_team(self.a, watch=tap + ': suspect', state='lost', feed='fallback', kept=None)
+        serial.wait(r'VT: links.* %s:vmxnet3:down' % role, 30, mark)
+        self.assertTrue(self.has_primary(self.a))
+        return tap
+
+    def heal(self, serial, tap, role):
+        mark = serial.end()
+        self.a.ip('link', 'set', tap, 'carrier', 'on')
+        self.wait_team(self.a, watch=tap + ': well', active='primary', feed='primary')
+        serial.wait(r'VT: links.* %s:vmxnet3:up' % role, 30, mark)
+        self.assertNotIn('unregister', serial.text(mark))
+        self.assert_alive()
+
+    def test_a_bond_goes_over_at_once(self):
+        serial = self.boot(options='vt.nostandby vt.bond', policy=MANAGED)
+        self.wait_team(self.a, active='primary')
+        tap = self.lose(serial, r'\w+:primary')
+        self.lab.wait_ping()
+        self.heal(serial, tap, r'\w+:primary')
+
+    def test_net_failover_keeps_its_primary(self):
+        serial = self.boot()
+        self.wait_team(self.a, active='primary')
+        tap = self.lose(serial, r'\w+:primary')
+        self.heal(serial, tap, r'\w+:primary')
+
+    def test_it_heals_while_the_daemon_is_away(self):
+        serial = self.boot()
+        self.wait_team(self.a, active='primary')
+        tap = self.lose(serial, r'\w+:primary')
+        self.a.restart_daemon(signal.SIGKILL)
+        self.wait_team(self.a, watch=tap + ': suspect', state='lost', feed='fallback', kept=None)
+        self.a.kill_daemon()
+        mark = serial.end()
+        self.a.ip('link', 'set', tap, 'carrier', 'on')
+        self.a.start_daemon()
+        self.wait_team(self.a, watch=tap + ': well', active='primary', feed='primary')
+        serial.wait(r'VT: links.* \w+:primary:vmxnet3:up', 30, mark)
+        self.assert_alive()
+
+    def test_it_lasts(self):
+        """As above, until somebody wants the team on standby."""
+        serial = self.boot()
+        self.wait_team(self.a, active='primary')
+        tap = self.lose(serial, r'\w+:primary')
+        self.leave(self.a, serial)
+        self.wait_team(self.a, active='standby', feed='standby')
+        self.lab.wait_ping()
+        self.a.ip('link', 'set', tap, 'carrier', 'on')
+        self.come_back(self.a, serial)
+
+
 if __name__ == '__main__':
     harness.main()
