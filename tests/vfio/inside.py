@@ -9,6 +9,7 @@ import sys
 import time
 import unittest
 
+import fallover
 import sources
 import vfiolab
 from probe import Probe  # noqa: F401
@@ -236,6 +237,7 @@ class Management(Qemu):
 
 
 Sources = sources.stories(VfioTest)
+Fallover = fallover.stories(VfioTest)
 
 
 class Macvtap(Qemu):
