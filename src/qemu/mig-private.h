@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "qemu/mig-late.h"
 #include "qemu/mig-src.h"
 
 #define VT_MIG_SRC_ANSWER_MS 30000 /* for a command that does no work */
@@ -40,6 +41,7 @@ struct _VtMigSrc {
     gboolean polling;       /* a query is under way */
     guint poll_timer, unplug_timer;
     guint unplug_asked; /* again */
+    VtMigLate *late;    /* (nullable) the time is over; whose primary is late is being found out */
     JsonNode *saved;    /* parameters to put back */
 };
 

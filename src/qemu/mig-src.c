@@ -54,12 +54,14 @@ vt_mig_src_begin_step(VtMigSrc *src)
     vt_mig_calls_forget(src->calls);
     src->on_status = NULL;
     g_clear_handle_id(&src->unplug_timer, g_source_remove);
+    g_clear_pointer(&src->late, vt_mig_late_free);
 }
 
 void
 vt_mig_src_step_done(VtMigSrc *src)
 {
     src->on_status = NULL;
+    g_clear_pointer(&src->late, vt_mig_late_free);
     vt_seq_step_done(mig_src_seq(src));
 }
 
@@ -67,6 +69,7 @@ void
 vt_mig_src_step_failed(VtMigSrc *src, GError *error)
 {
     src->on_status = NULL;
+    g_clear_pointer(&src->late, vt_mig_late_free);
     vt_seq_step_failed(mig_src_seq(src), error);
 }
 
@@ -340,35 +343,21 @@ undo_migrate(VtSeq *seq, gpointer data, GError **error)
 
 /* ---- migrate-out: wait-unplug ---- */
 
-static char *
-mig_src_team_names(const VtMigSrc *src)
-{
-    GString *names = g_string_new(NULL);
-
-    for (guint i = 0; i < src->teams->len; i++) {
-        const VtMigSrcTeam *team = &g_array_index(src->teams, VtMigSrcTeam, i);
-
-        g_string_append_printf(names, "%s'%s' (team '%s')", i ? ", " : "", team->transient, team->persistent);
-    }
-    return g_string_free(names, FALSE);
-}
-
 static void
-mig_src_unplug_timed_out(VtMigSrc *src)
+mig_src_unplug_timed_out(gpointer user, const char *names, gboolean sure, const char *persistent)
 {
-    g_autofree char *names = mig_src_team_names(src);
+    VtMigSrc *src = user;
 
+    src->late = NULL;
     if (src->funcs.team)
-        src->funcs.team(src->teams->len == 1 ? g_array_index(src->teams, VtMigSrcTeam, 0).persistent : NULL,
-                        "timeout", src->user);
+        src->funcs.team(persistent, "timeout", src->user);
     vt_mig_src_step_failed(
         src,
         g_error_new(VT_ERROR, VT_ERROR_TIMEOUT,
                     _("the guest did not eject its primary network device within %u s, so the migration was "
                       "cancelled and the guest runs on here: %s%s; a guest needs its driver of PCI hotplug "
                       "and must run to eject it"),
-                    (src->unplug_timeout_ms + 500) / 1000, src->teams->len > 1 ? _("at least one of ") : "",
-                    names));
+                    (src->unplug_timeout_ms + 500) / 1000, sure ? "" : _("at least one of "), names));
 }
 
 static gboolean
@@ -378,7 +367,8 @@ mig_src_unplug_tick(gpointer user)
 
     src->unplug_timer = 0;
     if (src->unplug_asked >= src->unplug_retries) {
-        mig_src_unplug_timed_out(src);
+        src->late = vt_mig_late_ask(src->funcs.qmp(src->user), src->teams, &vt_pci_host_system,
+                                    mig_src_unplug_timed_out, src);
         return G_SOURCE_REMOVE;
     }
     src->unplug_asked++;
@@ -404,7 +394,7 @@ mig_src_unplug_status(VtMigSrc *src, VtMigStatus status)
     if (status == VT_MIG_STATUS_NONE || status == VT_MIG_STATUS_SETUP || status == VT_MIG_STATUS_FAILED)
         return;
     if (status == VT_MIG_STATUS_WAIT_UNPLUG) {
-        if (src->unplug_timer)
+        if (src->unplug_timer || src->late)
             return;
         vt_mig_src_phase(src, "unplug");
         /* A guest without teams of ours has primaries all the same when its QEMU was started by hand. */
@@ -597,6 +587,7 @@ vt_mig_src_free(VtMigSrc *src)
     vt_mig_calls_free(src->polls);
     vt_mig_src_stop_polling(src);
     g_clear_handle_id(&src->unplug_timer, g_source_remove);
+    vt_mig_late_free(src->late);
     for (guint i = 0; i < src->teams->len; i++) {
         VtMigSrcTeam *team = &g_array_index(src->teams, VtMigSrcTeam, i);
         g_free(team->persistent);
