@@ -30,6 +30,8 @@ typedef struct {
     FakeHost host;
     VtPciHost pci;
     char *sysfs;
+    const char *stubborn; /* (nullable) functions that vfio-pci does not take */
+    guint refusals;
 } Fixture;
 
 static const char *vf_taketest_fail_step;
@@ -127,6 +129,10 @@ vf_taketest_kernel(const char *path, const char *text, gpointer user)
         return g_unlink(driver) == 0 ? 0 : ENODEV;
     g_assert_cmpstr(name, ==, "drivers_probe");
     g_assert_true(g_file_get_contents(override, &wanted, NULL, NULL));
+    if (fixture->stubborn && strstr(fixture->stubborn, bdf) && strcmp(g_strstrip(wanted), "vfio-pci") == 0) {
+        fixture->refusals++;
+        return ENODEV;
+    }
     target = g_strdup_printf("../../drivers/%s", *g_strstrip(wanted) ? wanted : "igbvf");
     vf_taketest_link(target, "%s", driver);
     return 0;
@@ -311,6 +317,68 @@ test_a_vf_that_shares_its_group_is_passed_over(Fixture *fixture, gconstpointer u
     vf_taketest_write("", "%s/kernel/iommu_groups/10/devices/0000:01:10.2", fixture->sysfs);
     g_assert_no_error(vf_taketest_start(fixture, domain));
     vf_taketest_expect(fixture, domain, "0000:01:10.2");
+    vf_taketest_stop(fixture, domain);
+    vf_taketest_assert_all_back(fixture);
+}
+
+/* ---- those that cannot be bound ---- */
+
+static void
+test_a_vf_that_cannot_be_bound_is_passed_over(Fixture *fixture, gconstpointer user)
+{
+    VtDomain *domain = vf_taketest_define(fixture, 1, VF_TAKETEST_ANY, "");
+    g_autofree char *driver = NULL;
+
+    fixture->stubborn = "0000:01:10.0 0000:01:10.2";
+    g_assert_no_error(vf_taketest_start(fixture, domain));
+    vf_taketest_expect(fixture, domain, "0000:81:10.0");
+    g_assert_cmpuint(fixture->refusals, ==, 2);
+    g_assert_cmpuint(vf_taketest_reservations(fixture), ==, 1);
+    driver = vf_taketest_driver(fixture, "0000:01:10.0");
+    g_assert_cmpstr(driver, ==, "igbvf");
+    vf_taketest_stop(fixture, domain);
+    vf_taketest_assert_all_back(fixture);
+}
+
+static void
+test_none_can_be_bound(Fixture *fixture, gconstpointer user)
+{
+    VtDomain *domain = vf_taketest_define(fixture, 1, VF_TAKETEST_ANY, "");
+    g_autoptr(GError) error = NULL;
+
+    fixture->stubborn = "0000:01:10.0 0000:01:10.2 0000:81:10.0";
+    error = vf_taketest_start(fixture, domain);
+    g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+    g_assert_nonnull(strstr(error->message, "no VF is free of 3"));
+    g_assert_nonnull(strstr(error->message, "3 cannot be bound to vfio-pci"));
+    g_assert_nonnull(strstr(error->message, "(0000:81:10.0: "));
+    g_assert_cmpuint(fixture->refusals, ==, 3);
+    vf_taketest_assert_all_back(fixture);
+}
+
+static GError *vf_taketest_try(VtDomain *domain, const char *team);
+
+/* On standby, with the reason; and given one when it can be bound. */
+static void
+test_standby_only_when_none_can_be_bound(Fixture *fixture, gconstpointer user)
+{
+    VtDomain *domain = vf_taketest_define(fixture, 1, "pf='far0' standby-only='yes'", "");
+    g_autoptr(GError) error = NULL;
+
+    fixture->stubborn = "0000:81:10.0";
+    g_assert_no_error(vf_taketest_start(fixture, domain));
+    vf_taketest_expect(fixture, domain, "");
+    g_assert_cmpuint(vf_taketest_reservations(fixture), ==, 0);
+    /* It is not tried again and again by itself. */
+    fixture->refusals = 0;
+    error = vf_taketest_try(domain, "ua-standby");
+    g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+    g_assert_nonnull(strstr(error->message, "1 cannot be bound to vfio-pci"));
+    fake_settle();
+    g_assert_cmpuint(fixture->refusals, ==, 1);
+    fixture->stubborn = NULL;
+    g_assert_no_error(vf_taketest_try(domain, "ua-standby"));
+    vf_taketest_expect(fixture, domain, "0000:81:10.0");
     vf_taketest_stop(fixture, domain);
     vf_taketest_assert_all_back(fixture);
 }
@@ -661,6 +729,10 @@ main(int argc, char **argv)
                     test_the_xml_says_what_was_taken_to_its_host_alone);
     VF_TAKETEST_ADD("a-vf-that-shares-its-group-is-passed-over",
                     test_a_vf_that_shares_its_group_is_passed_over);
+    VF_TAKETEST_ADD("a-vf-that-cannot-be-bound-is-passed-over",
+                    test_a_vf_that_cannot_be_bound_is_passed_over);
+    VF_TAKETEST_ADD("none-can-be-bound", test_none_can_be_bound);
+    VF_TAKETEST_ADD("standby-only-when-none-can-be-bound", test_standby_only_when_none_can_be_bound);
     VF_TAKETEST_ADD("an-address-beside-a-policy-is-a-hint", test_an_address_beside_a_policy_is_a_hint);
     VF_TAKETEST_ADD("a-hint-does-not-travel", test_a_hint_does_not_travel);
     VF_TAKETEST_ADD("a-start-that-fails-gives-everything-back",

@@ -307,6 +307,7 @@ hostdev_describe(HostdevTake *take, const VtHostdevWant *want, VtPciInfo *info, 
                  GError **error)
 {
     const VtPciHost *pci = vt_hostdev_pci_host(take->driver);
+    const VtReservation *held = vt_reserve_find(take->driver, &want->bdf);
     g_autoptr(GError) why = NULL;
 
     if (!vt_pci_get(pci, &want->bdf, info, &why))
@@ -321,6 +322,12 @@ hostdev_describe(HostdevTake *take, const VtHostdevWant *want, VtPciInfo *info, 
         .pf = (char *)"",
         .vf_index = info->is_vf ? info->vf_index : -1,
     };
+    if (held && vt_uuid_equal(&held->uuid, &reservation->uuid)) {
+        reservation->driver = held->driver;
+        reservation->settings = held->settings;
+        reservation->network = held->network;
+        reservation->port = held->port;
+    }
     return TRUE;
 }
 
@@ -374,24 +381,6 @@ vt_hostdev_take_one(VtDriver *driver, VtDomain *domain, const VtHostdevWant *wan
 
     if (!hostdev_take_begin(&take, want, done, user, &error))
         done(user, error);
-}
-
-void
-vt_hostdev_reserve(VtDriver *driver, VtDomain *domain, const VtHostdevWant *want, VtDoneFunc done,
-                   gpointer user)
-{
-    HostdevTake take = { .driver = driver, .domain = domain };
-    VtReservation reservation;
-    g_autoptr(GError) error = NULL;
-    VtPciInfo info, pf = { 0 };
-
-    if (!hostdev_describe(&take, want, &info, &reservation, &error)) {
-        done(user, error);
-        return;
-    }
-    if (info.is_vf && vt_pci_get(vt_hostdev_pci_host(driver), &info.pf, &pf, NULL))
-        reservation.pf = pf.netdev;
-    vt_reserve_take(driver, &reservation, done, user);
 }
 
 /* ---- and back ---- */

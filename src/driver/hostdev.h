@@ -39,7 +39,10 @@ void vt_hostdev_take(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpoint
  */
 void vt_hostdev_give_back(VtDriver *driver, const VtUuid *uuid, VtDoneFunc done, gpointer user);
 
-/** As vt_hostdev_take(), for one function that is plugged into a running guest; @want is copied. */
+/**
+ * As vt_hostdev_take(), for one function, which may be the domain's already; @want is copied. On failure it is as it
+ * was, and nobody's.
+ */
 void vt_hostdev_take_one(VtDriver *driver, VtDomain *domain, const VtHostdevWant *want, VtDoneFunc done,
                          gpointer user);
 
@@ -55,17 +58,6 @@ void vt_hostdev_give_back_unused(VtDriver *driver, const VtDomain *domain, VtDon
  * @driver: with its reservations loaded and its running domains found
  */
 void vt_hostdev_recover(VtDriver *driver);
-
-/**
- * vt_hostdev_reserve - reserve a function for a domain, and no more: vt_hostdev_take() binds it later
- * @driver: the driver
- * @domain: the domain
- * @want:   the function
- * @done:   told when the reservation is on disk; BUSY naming the other domain, OPERATION_FAILED: there is no such device
- * @user:   for @done
- */
-void vt_hostdev_reserve(VtDriver *driver, VtDomain *domain, const VtHostdevWant *want, VtDoneFunc done,
-                        gpointer user);
 
 /** The sysfs in use. */
 const VtPciHost *vt_hostdev_pci_host(VtDriver *driver);

@@ -18,8 +18,8 @@
 /* A reservation is in the table from the moment it is asked for, so that two guests can never both pass. */
 typedef struct {
     char *dir;
-    GHashTable *table;                 /* address as text -> VtReservation */
-    void (*dropped)(VtDriver *driver); /* nullable */
+    GHashTable *table;                                       /* address as text -> VtReservation */
+    void (*dropped)(VtDriver *driver, const VtUuid *domain); /* nullable */
 } ReserveList;
 
 static void
@@ -317,14 +317,20 @@ vt_reserve_drop(VtDriver *driver, const VtPciBdf *bdf, VtDoneFunc done, gpointer
     ReserveList *list = reserve_list(driver);
     char address[VT_PCI_BDF_STRING_SIZE];
     g_autofree char *path = reserve_path(list, vt_pci_bdf_format(bdf, address));
+    const VtReservation *held = g_hash_table_lookup(list->table, address);
 
-    if (g_hash_table_remove(list->table, address) && list->dropped)
-        list->dropped(driver);
+    if (held) {
+        VtUuid domain = held->uuid;
+
+        g_hash_table_remove(list->table, address);
+        if (list->dropped)
+            list->dropped(driver, &domain);
+    }
     vt_file_remove_async(path, done, user);
 }
 
 void
-vt_reserve_set_dropped(VtDriver *driver, void (*dropped)(VtDriver *driver))
+vt_reserve_set_dropped(VtDriver *driver, void (*dropped)(VtDriver *driver, const VtUuid *domain))
 {
     reserve_list(driver)->dropped = dropped;
 }

@@ -52,8 +52,8 @@ GPtrArray *vt_reserve_all(VtDriver *driver);
  */
 void vt_reserve_take(VtDriver *driver, const VtReservation *reservation, VtDoneFunc done, gpointer user);
 
-/** Tell @dropped (one for the driver) whenever a function has become free. */
-void vt_reserve_set_dropped(VtDriver *driver, void (*dropped)(VtDriver *driver));
+/** Tell @dropped (one for the driver) whenever a function has become free, and which domain had it. */
+void vt_reserve_set_dropped(VtDriver *driver, void (*dropped)(VtDriver *driver, const VtUuid *domain));
 
 /**
  * vt_reserve_drop - the function is free again; one that is not reserved is no error

@@ -316,7 +316,7 @@ static const VtStep give_steps[] = {
       .timeout_ms = VF_GIVE_TAKE_MS,
       .undo_timeout_ms = VF_GIVE_TAKE_MS },
     { .name = "choose-vf",
-      .waits_for = "a VF is reserved, if a policy chooses it",
+      .waits_for = "a VF is reserved and bound, if a policy chooses it",
       .start = give_choose_vf,
       .undo = give_return_vf,
       .timeout_ms = VF_GIVE_TAKE_MS,
@@ -478,11 +478,15 @@ give_tick(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
+/* What a guest could not be given after all is no news: it would be tried again at once, for ever. */
 static void
-give_reservation_dropped(VtDriver *driver)
+give_reservation_dropped(VtDriver *driver, const VtUuid *uuid)
 {
     GiveWatch *watch = vt_driver_data(driver, VF_GIVE_KEY);
+    const VtDomain *domain = vt_driver_lookup_uuid(driver, uuid, NULL);
 
+    if (domain && vt_domain_data(domain, VF_GIVE_KEY))
+        return;
     if (watch && !watch->soon)
         watch->soon = g_idle_add(give_soon, watch);
 }

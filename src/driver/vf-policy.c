@@ -138,6 +138,7 @@ vt_vf_policy_explain(const VtVfWish *wish, const GArray *candidates)
         [VT_VF_IN_USE] = _("are used through VFIO by another program"),
         [VT_VF_UNBOUND] = _("are not bound to vfio-pci (say managed='yes' in the interface)"),
         [VT_VF_GROUP] = _("share their IOMMU group with a device that the host uses"),
+        [VT_VF_REFUSED] = _("cannot be bound to vfio-pci"),
         [VT_VF_NO_IOMMU] = _("are in no IOMMU group (is the IOMMU on?)"),
     };
     g_autofree char *wanted = vf_policy_wish_text(wish);

@@ -17,6 +17,7 @@ typedef enum {
     VT_VF_UNBOUND,   /* managed='no' was said, and it is not bound to vfio-pci */
     VT_VF_NO_IOMMU,  /* it is in no IOMMU group */
     VT_VF_GROUP,     /* its IOMMU group has a device that the host uses */
+    VT_VF_REFUSED,   /* it was tried, and could not be bound to vfio-pci */
     VT_VF_OBSTACLES, /* their number */
 } VtVfObstacle;
 

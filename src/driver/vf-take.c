@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * sysfs is read in a thread; the choice is made in the main loop, where the reservation is entered in the same moment:
- * so two guests that look at the same time never get the same VF.
+ * so two guests that look at the same time never get the same VF. It is bound at once, since only then it is known
+ * whether it can be had: one that its driver does not let go of, or that vfio-pci does not take, is passed over. A
+ * driver that hangs is not worked around: who waits for a start has waited a minute for it already.
  *
  * Near means: near to the memory that QEMU will get, which the kernel takes from the node of the processor that QEMU
  * runs on. It runs where the daemon may run, so the first node that the daemon may use counts; with the whole host at
@@ -29,7 +31,9 @@
 #include "util/file.h"
 #include "util/i18n.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
+#define VF_TAKE_KEY            "vf-take"
 #define VF_TAKE_CLASS_ETHERNET 0x0200
 #define VF_TAKE_LOCAL          10 /* distance of a node from itself, by ACPI's SLIT */
 #define VF_TAKE_UNKNOWN        15 /* a PF of no node: farther than near, nearer than far */
@@ -219,6 +223,8 @@ typedef struct {
     gboolean may_be_bare;
     GArray *candidates; /* of VtVfCandidate */
     guint next;
+    VtPciBdf tried;  /* for the transient at @next */
+    GError *refusal; /* (nullable) why the last one that was tried could not be had */
     VtVfTaken done;
     gpointer user;
 } VfTake;
@@ -232,28 +238,111 @@ vf_take_end(VfTake *take, const GError *error)
     vt_domain_unref(take->domain);
     vt_domain_def_free(take->def);
     g_clear_pointer(&take->candidates, g_array_unref);
+    g_clear_error(&take->refusal);
     g_free(take);
 }
 
+static VtVfCandidate *
+vf_take_candidate(VfTake *take, const VtPciBdf *bdf)
+{
+    for (guint i = 0; i < take->candidates->len; i++) {
+        VtVfCandidate *candidate = &g_array_index(take->candidates, VtVfCandidate, i);
+
+        if (vt_pci_bdf_equal(&candidate->bdf, bdf))
+            return candidate;
+    }
+    return NULL;
+}
+
+/* Guests on standby try again and again: a VF is complained about once, until it could be had. */
+static gboolean
+vf_take_is_news(VtDriver *driver, const char *address, gboolean refused)
+{
+    GHashTable *known = vt_driver_data(driver, VF_TAKE_KEY);
+
+    if (!known) {
+        known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        vt_driver_set_data(driver, VF_TAKE_KEY, known, (GDestroyNotify)g_hash_table_unref);
+    }
+    return refused ? g_hash_table_add(known, g_strdup(address)) : g_hash_table_remove(known, address);
+}
+
+/* As it was before it was tried. */
 static void
-vf_take_reserved(gpointer user, const GError *error)
+vf_take_put_back(VfTake *take)
+{
+    VtNetDef *net = g_ptr_array_index(take->def->nets, take->next);
+    VtNetDef *asked = g_steal_pointer(&net->configured);
+
+    if (!asked)
+        return;
+    vt_net_def_free(net);
+    take->def->nets->pdata[take->next] = asked;
+}
+
+static void vf_take_none(VfTake *take);
+
+static void
+vf_take_gone(VfTake *take)
+{
+    g_autoptr(GError) gone = NULL;
+
+    vt_error_set(&gone, VT_ERROR_ABORTED, _("domain '%s' is not there any more"), take->domain->name);
+    vf_take_end(take, gone);
+}
+
+static void
+vf_take_refused(VfTake *take, const GError *error)
+{
+    VtVfCandidate *candidate = vf_take_candidate(take, &take->tried);
+    char address[VT_PCI_BDF_STRING_SIZE];
+
+    vt_pci_bdf_format(&take->tried, address);
+    vf_take_put_back(take);
+    if (candidate)
+        candidate->obstacle = VT_VF_REFUSED;
+    g_clear_error(&take->refusal);
+    take->refusal = g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED, "%s: %s", address, error->message);
+    if (vf_take_is_news(take->driver, address, TRUE))
+        vt_log_id_warning(VT_MESSAGE_VF_REFUSED, take->domain->name,
+                          "domain '%s': the VF %s cannot be had: %s", take->domain->name, address,
+                          error->message);
+    if (g_error_matches(error, VT_ERROR, VT_ERROR_TIMEOUT))
+        vf_take_none(take);
+    else
+        vf_take_next(take);
+}
+
+static void
+vf_take_had(gpointer user, const GError *error)
 {
     VfTake *take = user;
+    char address[VT_PCI_BDF_STRING_SIZE];
 
-    if (error) {
-        vf_take_end(take, error);
+    if (!take->domain->driver) {
+        vf_take_gone(take);
         return;
     }
+    if (error) {
+        vf_take_refused(take, error);
+        return;
+    }
+    vf_take_is_news(take->driver, vt_pci_bdf_format(&take->tried, address), FALSE);
+    g_clear_error(&take->refusal);
     take->next++;
     vf_take_next(take);
 }
 
 static void
-vf_take_none(VfTake *take, VtNetDef *net, const VtVfWish *wish)
+vf_take_none(VfTake *take)
 {
-    g_autofree char *why = vt_vf_policy_explain(wish, take->candidates);
-    g_autoptr(GError) error =
-        g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED, _("team '%s': %s"), net->teaming.persistent, why);
+    VtNetDef *net = g_ptr_array_index(take->def->nets, take->next);
+    VtVfWish wish = { 0 };
+    gboolean wished = vt_vf_policy_wish(take->def, net, &wish);
+    g_autofree char *why = wished ? vt_vf_policy_explain(&wish, take->candidates) : g_strdup("");
+    g_autofree char *last = take->refusal ? g_strdup_printf(" (%s)", take->refusal->message) : g_strdup("");
+    g_autoptr(GError) error = g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED, _("team '%s': %s%s"),
+                                          net->teaming.persistent, why, last);
 
     if (!take->may_be_bare || !vt_teaming_may_be_bare(take->def, net)) {
         vf_take_end(take, error);
@@ -262,6 +351,7 @@ vf_take_none(VfTake *take, VtNetDef *net, const VtVfWish *wish)
     vt_vf_policy_tell_bare(take->domain->name, net, error);
     net->has_host = FALSE;
     net->bare = TRUE;
+    g_clear_error(&take->refusal);
     take->next++;
     vf_take_next(take);
 }
@@ -273,8 +363,8 @@ vf_take_mark_reserved(VfTake *take)
     for (guint i = 0; i < take->candidates->len; i++) {
         VtVfCandidate *candidate = &g_array_index(take->candidates, VtVfCandidate, i);
 
-        if (vt_reserve_find(take->driver, &candidate->bdf) ||
-            vt_reserve_is_probed(take->driver, &candidate->bdf))
+        if (candidate->obstacle != VT_VF_REFUSED && (vt_reserve_find(take->driver, &candidate->bdf) ||
+                                                     vt_reserve_is_probed(take->driver, &candidate->bdf)))
             candidate->obstacle = VT_VF_RESERVED;
     }
 }
@@ -291,7 +381,7 @@ vf_take_choose(VfTake *take, VtNetDef *net, const VtVfWish *wish)
     vf_take_mark_reserved(take);
     ranked = vt_vf_policy_rank(wish, take->candidates);
     if (ranked->len == 0) {
-        vf_take_none(take, net, wish);
+        vf_take_none(take);
         return;
     }
     best = &g_array_index(ranked, VtVfCandidate, 0);
@@ -304,12 +394,13 @@ vf_take_choose(VfTake *take, VtNetDef *net, const VtVfWish *wish)
                              .bus = best->bdf.bus,
                              .slot = best->bdf.slot,
                              .function = best->bdf.function };
+    take->tried = best->bdf;
     vt_log_info("domain '%s', team '%s': takes %s of PF '%s' (%u of %u VFs would do)", take->domain->name,
                 net->teaming.persistent, vt_pci_bdf_format(&best->bdf, address), best->pf, ranked->len,
                 take->candidates->len);
     want =
         (VtHostdevWant){ .bdf = best->bdf, .managed = wish->managed, .alias = net->info.alias, .net = net };
-    vt_hostdev_reserve(take->driver, take->domain, &want, vf_take_reserved, take);
+    vt_hostdev_take_one(take->driver, take->domain, &want, vf_take_had, take);
 }
 
 static gboolean
@@ -345,15 +436,11 @@ vf_take_looked(GObject *source, GAsyncResult *result, gpointer user)
 {
     VfTake *take = user;
 
-    g_autoptr(GError) gone = NULL;
-
     take->candidates = g_task_propagate_pointer(G_TASK(result), NULL);
-    if (take->domain->driver) {
+    if (take->domain->driver)
         vf_take_next(take);
-        return;
-    }
-    vt_error_set(&gone, VT_ERROR_ABORTED, _("domain '%s' is not there any more"), take->domain->name);
-    vf_take_end(take, gone);
+    else
+        vf_take_gone(take);
 }
 
 void

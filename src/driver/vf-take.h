@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A VF for each transient that a policy chooses for: looked for on this host, and reserved. Binding it is hostdev's.
+ * A VF for each transient that a policy chooses for: looked for on this host, reserved and bound to VFIO.
  */
 #pragma once
 
@@ -15,14 +15,16 @@
 typedef void (*VtVfTaken)(gpointer user, const VtDomainDef *taken, const GError *error);
 
 /**
- * vt_vf_take - find and reserve a VF for each transient of a definition that is to have one by policy
+ * vt_vf_take - find, reserve and bind a VF for each transient of a definition that is to have one by policy
  * @driver:      the driver
  * @domain:      whose they will be
  * @def:         its definition; copied
  * @may_be_bare: a transient whose team may do without (standby-only='yes') becomes bare instead of failing
- * @done:        told when all are reserved on disk; OPERATION_FAILED: none is free, with what keeps each from it.
- *               What was reserved before a failure stays so: vt_hostdev_give_back()
+ * @done:        told when all are bound; OPERATION_FAILED: none is free, with what keeps each from it. What was taken
+ *               before a failure stays so: vt_hostdev_give_back()
  * @user:        for @done
+ *
+ * A VF that cannot be bound is left as it was, said in a message, and the next best is tried.
  */
 void vt_vf_take(VtDriver *driver, VtDomain *domain, const VtDomainDef *def, gboolean may_be_bare,
                 VtVfTaken done, gpointer user);

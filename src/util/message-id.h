@@ -67,3 +67,4 @@
 #define VT_MESSAGE_UNPLUG_LATE                       "d94a3e1dac580ab02461d5ea5abe4d8b"
 #define VT_MESSAGE_UNPLUG_TIMED_OUT                  "e66d91e395aa4323a2666605045b7d0e"
 #define VT_MESSAGE_UNPLUG_WAITED_FOR                 "1539cb2b4bf092bdf5423f9fd6602680"
+#define VT_MESSAGE_VF_REFUSED                        "96d1f0e43a8b4c7280c894a15e6a9237"
