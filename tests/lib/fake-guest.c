@@ -49,7 +49,6 @@ static GPtrArray *fake_processes; /* of VtProcess * */
 static GString *fake_log;
 static char *fake_next_failure;
 static char *fake_muted;
-static char *fake_tail;
 static char *fake_refused, *fake_refused_class;
 static GHashTable *fake_answers; /* command -> value */
 static gboolean fake_silent, fake_stuck, fake_refuses;
@@ -368,19 +367,6 @@ guint64
 vt_process_start_time(const VtProcess *process)
 {
     return process->qemu->start_time;
-}
-
-char *
-vt_process_log_tail(const VtProcess *process)
-{
-    return g_strdup(fake_tail ? fake_tail : "");
-}
-
-void
-fake_guest_log(const char *text)
-{
-    g_free(fake_tail);
-    fake_tail = g_strdup(text);
 }
 
 void
