@@ -193,6 +193,18 @@ test_feeds(Net *net, gconstpointer unused)
         }
 }
 
+static gboolean in_hardware; /* the NIC forwards to the primary by itself */
+
+/* It is told what is added to the primary's port, and what is deleted there; not what moves away. */
+static void
+heed_entry(Net *net, const struct nlmsghdr *request)
+{
+    const struct ndmsg *header = nlmsg_data((struct nlmsghdr *)request);
+
+    if (header->ndm_ifindex == vt_link_index(net->netlink, net->names[PRIMARY], NULL))
+        in_hardware = request->nlmsg_type == RTM_NEWNEIGH;
+}
+
 /* As mlx5 in its representors: a setting that would change how broadcasts are flooded is refused as a whole. */
 static int
 answer_as_mlx5(const struct nlmsghdr *request, GByteArray *reply, gpointer user)
@@ -200,6 +212,7 @@ answer_as_mlx5(const struct nlmsghdr *request, GByteArray *reply, gpointer user)
     Net *net = user;
     struct ifinfomsg *header = nlmsg_data((struct nlmsghdr *)request);
     struct nlattr *attrs[IFLA_MAX + 1] = { NULL }, *port[IFLA_BRPORT_MAX + 1] = { NULL };
+    int errnum;
 
     if (request->nlmsg_type == RTM_SETLINK &&
         nlmsg_parse((struct nlmsghdr *)request, sizeof *header, attrs, IFLA_MAX, NULL) == 0 &&
@@ -207,10 +220,47 @@ answer_as_mlx5(const struct nlmsghdr *request, GByteArray *reply, gpointer user)
         nla_parse_nested(port, IFLA_BRPORT_MAX, attrs[IFLA_PROTINFO], NULL) == 0 &&
         port[IFLA_BRPORT_BCAST_FLOOD] && nla_get_u8(port[IFLA_BRPORT_BCAST_FLOOD]) == 0)
         return EINVAL;
-    return kernel_answer(request, reply);
+    errnum = kernel_answer(request, reply);
+    if (!errnum && (request->nlmsg_type == RTM_NEWNEIGH || request->nlmsg_type == RTM_DELNEIGH))
+        heed_entry(net, request);
+    return errnum;
 }
 
-/* Then they come by flooding all the time, and not as copies too. */
+/* Hardware copies nothing: it forwards to the primary only while that alone is fed. */
+static void
+test_hardware(Net *net, gconstpointer unused)
+{
+    static const struct {
+        VtFeed feed;
+        guint counts[PORTS];
+    } rows[] = {
+        { VT_FEED_STANDBY, { 1, 0, 0 } },        { VT_FEED_STANDBY_COPIED, { 1, 1, 0 } },
+        { VT_FEED_PRIMARY_COPIED, { 1, 1, 0 } }, { VT_FEED_PRIMARY, { 0, 1, 0 } },
+        { VT_FEED_FALLBACK, { 1, 1, 0 } },       { VT_FEED_PRIMARY, { 0, 1, 0 } },
+        { VT_FEED_PRIMARY_COPIED, { 1, 1, 0 } },
+    };
+    VtLegsSpec spec = {
+        .mac = guest_mac, .standby = net->names[STANDBY], .primary = net->names[PRIMARY], .hardware = TRUE
+    };
+
+    vt_backend_clear(&net->backend);
+    net->backend = vt_bridge_new(&spec, vt_netlink_new_fake(answer_as_mlx5, net));
+    in_hardware = FALSE;
+    for (gsize i = 0; i < 2 * G_N_ELEMENTS(rows); i++) {
+        gsize row = i % G_N_ELEMENTS(rows);
+
+        apply(&net->backend, rows[row].feed);
+        g_test_message("%s", vt_feed_name(rows[row].feed));
+        g_assert_true(in_hardware == (rows[row].feed == VT_FEED_PRIMARY));
+        expect(net, UPLINK, &guest_mac, &other_mac, rows[row].counts);
+        expect(net, UPLINK, &multicast_mac, &other_mac, rows[row].counts);
+    }
+    apply(&net->backend, VT_FEED_PRIMARY);
+    apply(&net->backend, VT_FEED_RELEASED);
+    g_assert_false(in_hardware);
+}
+
+/* Broadcasts come by flooding all the time, and not as copies too. */
 static void
 test_broadcasts_that_cannot_be_switched(Net *net, gconstpointer unused)
 {
@@ -631,6 +681,7 @@ main(int argc, char **argv)
     ADD("/datapath/bridge/every-feed-reaches-its-legs-exactly-once", test_feeds);
     ADD("/datapath/bridge/broadcasts-that-cannot-be-switched-are-not-copied",
         test_broadcasts_that_cannot_be_switched);
+    ADD("/datapath/bridge/hardware-forwards-when-nothing-is-copied", test_hardware);
     ADD("/datapath/bridge/ready-pins-nothing", test_ready);
     ADD("/datapath/bridge/what-the-guest-sends-moves-nothing", test_guest_sends);
     ADD("/datapath/bridge/release-restores-everything", test_release_restores);

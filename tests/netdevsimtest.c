@@ -177,7 +177,7 @@ is_pinned(Machine *machine, const VtLinkInfo *port)
 static void
 expect_fed(Machine *machine, VtFeed feed)
 {
-    gboolean on_primary = feed >= VT_FEED_PRIMARY_COPIED, here = feed != VT_FEED_READY;
+    gboolean on_primary = feed == VT_FEED_PRIMARY, here = feed != VT_FEED_READY;
     VtMirrorQdisc qdisc;
     VtVfSettings vf;
     VtLinkInfo pf, standby, primary;

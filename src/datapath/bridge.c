@@ -98,15 +98,28 @@ bridge_set_ports(VtLegs *legs, const VtLegsPlan *plan, GError **error)
 }
 
 static gboolean
-bridge_pin(VtLegs *legs, int pinned, GError **error)
+bridge_unpin_others(VtLegs *legs, int pinned, GError **error)
 {
-    if (pinned != VT_LEG_NOBODY && !vt_fdb_pin(legs->netlink, legs->notes[pinned].ifindex, &legs->mac, error))
-        return FALSE;
     for (guint leg = 0; leg < VT_LEG_COUNT; leg++)
         if ((int)leg != pinned && legs->notes[leg].noted &&
             !vt_fdb_unpin(legs->netlink, legs->notes[leg].ifindex, &legs->mac, error))
             return FALSE;
     return TRUE;
+}
+
+/*
+ * An entry that has moved is gone from the port where it was. But of a move only the driver of the new port is told, and a
+ * NIC that had the entry in hardware keeps it (mlx5; an entry of an administrator does not even age): there it has to be
+ * deleted first. Meanwhile frames are flooded to the leg that will have it.
+ */
+static gboolean
+bridge_pin(VtLegs *legs, int pinned, GError **error)
+{
+    if (legs->hardware && !bridge_unpin_others(legs, pinned, error))
+        return FALSE;
+    if (pinned != VT_LEG_NOBODY && !vt_fdb_pin(legs->netlink, legs->notes[pinned].ifindex, &legs->mac, error))
+        return FALSE;
+    return legs->hardware || bridge_unpin_others(legs, pinned, error);
 }
 
 static const VtLegsFuncs bridge_legs = {

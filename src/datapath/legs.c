@@ -13,6 +13,10 @@
  * interface for a moment when its queueing disciplines change. The same is true of the length of the queue,
  * which is short as long as the guest does not listen to the primary: there the alternative is worse. What waits
  * in a long queue comes out as duplicates once the driver enables receive; the moment costs a frame at most.
+ *
+ * Where hardware may feed the primary it does so from the bridge's table, and what it forwards by itself passes no place
+ * where the kernel could copy it. Hence with such a primary both legs are always fed by way of standby, which no hardware
+ * knows, and the primary has the guest's address only while it alone is fed.
  */
 #include "datapath/legs.h"
 
@@ -53,6 +57,7 @@ vt_legs_init(VtLegs *legs, const VtLegsFuncs *funcs, const VtLegsSpec *spec, VtN
     legs->netlink = netlink;
     legs->mac = spec->mac;
     legs->short_queue_frames = spec->short_queue_frames ? spec->short_queue_frames : LEGS_SHORT_QUEUE;
+    legs->hardware = spec->hardware;
     legs->names[VT_LEG_STANDBY] = g_strdup(spec->standby);
     legs->names[VT_LEG_PRIMARY] = g_strdup(spec->primary);
     legs->known = TRUE;
@@ -94,6 +99,12 @@ vt_legs_is_silent(VtLeg leg, const VtLegsPlan *plan)
     return leg == VT_LEG_PRIMARY ? plan->pinned != VT_LEG_PRIMARY : plan->pinned == VT_LEG_PRIMARY;
 }
 
+static const VtLegsPlan *
+legs_plan(const VtLegs *legs, VtFeed feed)
+{
+    return &legs_plans[legs->hardware && feed == VT_FEED_PRIMARY_COPIED ? VT_FEED_STANDBY_COPIED : feed];
+}
+
 /* ---- prepare ---- */
 
 static gboolean
@@ -109,7 +120,7 @@ gboolean
 vt_legs_prepare(gpointer state, VtFeed feed, gboolean *noted, GError **error)
 {
     VtLegs *legs = state;
-    const VtLegsPlan *plan = &legs_plans[feed];
+    const VtLegsPlan *plan = legs_plan(legs, feed);
     g_autoptr(GError) inner = NULL;
 
     *noted = FALSE;
@@ -213,7 +224,7 @@ legs_follow_plan(VtLegs *legs, const VtLegsPlan *plan, GError **error)
 gboolean
 vt_legs_follow(VtLegs *legs, VtFeed feed, GError **error)
 {
-    legs->known = legs_follow_plan(legs, &legs_plans[feed], error);
+    legs->known = legs_follow_plan(legs, legs_plan(legs, feed), error);
     return legs->known;
 }
 
@@ -263,10 +274,10 @@ vt_legs_to_json(const VtLegs *legs)
         json_object_set_string_member(object, "leg", legs_names[leg]);
         json_array_add_object_element(array, object);
     }
-    return vt_json_object_new("s:backend", legs->funcs->backend, "s:mac", vt_mac_format(&legs->mac, mac),
-                              "S:standby", legs->names[VT_LEG_STANDBY], "S:primary",
-                              legs->names[VT_LEG_PRIMARY], "i:short-queue-frames",
-                              (int)legs->short_queue_frames, "a:legs", array, NULL);
+    return vt_json_object_new(
+        "s:backend", legs->funcs->backend, "s:mac", vt_mac_format(&legs->mac, mac), "S:standby",
+        legs->names[VT_LEG_STANDBY], "S:primary", legs->names[VT_LEG_PRIMARY], "i:short-queue-frames",
+        (int)legs->short_queue_frames, "b:hardware", legs->hardware, "a:legs", array, NULL);
 }
 
 gboolean
@@ -279,6 +290,7 @@ vt_legs_spec_from_json(JsonNode *note, const char *backend, VtLegsSpec *spec, GE
         !vt_mac_parse(vt_json_string_or(note, "mac", ""), &out.mac))
         return vt_error_set(error, VT_ERROR_INVALID_ARG, "This is not a note of the back end '%s'.", backend);
     out.short_queue_frames = (guint)CLAMP(vt_json_int_or(note, "short-queue-frames", 0), 0, G_MAXUINT16);
+    out.hardware = vt_json_bool_or(note, "hardware", FALSE);
     *spec = out;
     return TRUE;
 }

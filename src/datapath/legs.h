@@ -17,6 +17,7 @@ typedef struct {
     const char *standby;      /* interface of the host, a port of a bridge */
     const char *primary;      /* (nullable) likewise; NULL: none yet, funcs->set_primary() follows */
     guint short_queue_frames; /* length of the primary's tap while the guest does not listen to it; 0: 16 */
+    gboolean hardware;        /* the primary's port may be fed by hardware, past the kernel (a representor) */
 } VtLegsSpec;
 
 /** What belongs to a feed. */
@@ -50,6 +51,7 @@ struct _VtLegs {
     VtNetlink *netlink;
     VtMac mac;
     guint short_queue_frames;
+    gboolean hardware;
     char *names[VT_LEG_COUNT];
     VtPortNote notes[VT_LEG_COUNT];
     gboolean there[VT_LEG_COUNT]; /* when the last feed was begun */

@@ -2,7 +2,7 @@
 /*
  * In switchdev mode the NIC's switch forwards by rules of the host, not by the addresses of VFs: a frame that no rule is
  * for goes to the host, whose bridge sends it to a representor, and so to the VF. A bridge that offloads makes such rules
- * from its own table. So the VF may have the guest's MAC all the time, and has it as long as the team is looked after:
+ * from its own table; legs.c tells what follows from that. So the VF may have the guest's MAC all the time, and has it as long as the team is looked after:
  * its driver in the guest must find it when it probes.
  *
  * A representor that is no port of a Linux bridge yet becomes one of standby's. That is done by apply(), and only then the
@@ -222,7 +222,7 @@ static const VtBackendFuncs switchdev_funcs = {
 VtBackend
 vt_switchdev_new(const VtSwitchdevSpec *spec, VtNetlink *netlink, VtNetlink *inner)
 {
-    const VtLegsSpec legs = { .mac = spec->mac, .standby = spec->standby };
+    const VtLegsSpec legs = { .mac = spec->mac, .standby = spec->standby, .hardware = TRUE };
     Switchdev *switchdev = g_new0(Switchdev, 1);
 
     switchdev->netlink = netlink;
