@@ -276,7 +276,7 @@ test_flags_are_refused(void)
         { vt_lifecycle_reboot, 2, VT_ERROR_AGENT },
         { vt_lifecycle_reboot, 4, VT_ERROR_UNSUPPORTED },
         { vt_lifecycle_reset, 1, VT_ERROR_UNSUPPORTED },
-        { vt_lifecycle_destroy, 1, VT_ERROR_UNSUPPORTED },
+        { vt_lifecycle_destroy, 4, VT_ERROR_UNSUPPORTED },
         { vt_lifecycle_destroy, 64, VT_ERROR_UNSUPPORTED },
     };
     FakeHost host;
@@ -295,6 +295,9 @@ test_flags_are_refused(void)
         g_assert_error(error, VT_ERROR, rows[i].code);
     }
     g_assert_no_error(lifetest_flags_call(&host, vt_lifecycle_destroy, domain, 0));
+    lifetest_start(&host, domain, 0, NULL);
+    g_assert_no_error(lifetest_flags_call(&host, vt_lifecycle_destroy, domain, 1)); /* gracefully */
+    g_assert_false(vt_domain_is_active(domain));
     fake_host_close(&host);
 }
 

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "driver/host-stats.h"
+#include "driver/query-block.h"
+#include "util/json.h"
 #include "driver/query.h"
 #include <string.h>
 #include "driver/console.h"
@@ -378,10 +381,141 @@ test_console(void)
     fake_host_close(&host);
 }
 
+/* ---- numbers of the host ---- */
+
+#define MEMINFO                                                                                                  \
+    "MemTotal:       24683656 kB\nMemFree:        15917000 kB\nBuffers:            1234 kB\nSwapCached:  7 kB\n" \
+    "Cached:          2600000 kB\n"
+
+static void
+test_host_stats(void)
+{
+    static const struct {
+        const char *text, *name;
+        gint64 kib; /* -1: not there */
+    } rows[] = {
+        { MEMINFO, "MemFree", 15917000 },
+        { MEMINFO, "Cached", 2600000 },
+        { MEMINFO, "Mem", -1 },
+        { "Node 0 MemTotal: 5 kB\nNode 0 MemFree:  3 kB\n", "MemFree", 3 },
+        { "", "MemFree", -1 },
+        { NULL, "MemFree", -1 },
+    };
+    static const char stat[] =
+        "cpu  10 1 20 300 4 5 6 0 0 0\ncpu0 1 2 3 4 5 6 7 0 0 0\ncpu10 9 9 9 9 9 9 9\nintr 5\n";
+    g_autoptr(VtTypedParams) all = vt_host_stats_parse_stat(stat, -1, 100);
+    g_autoptr(VtTypedParams) ten = vt_host_stats_parse_stat(stat, 10, 100);
+    g_autoptr(VtTypedParams) one = vt_host_stats_parse_stat(stat, 1, 100);
+    g_autoptr(VtTypedParams) torn = vt_host_stats_parse_stat("cpu 1 2 3", -1, 100);
+    g_autoptr(GByteArray) bits = g_byte_array_new();
+    guint64 value = 0;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_assert_true(vt_host_stats_parse_meminfo(rows[i].text, rows[i].name, &value) == (rows[i].kib >= 0));
+        if (rows[i].kib >= 0)
+            g_assert_cmpuint(value, ==, rows[i].kib);
+    }
+    g_assert_true(vt_typed_params_get_ullong(all, "kernel", &value) && value == 310000000);
+    g_assert_true(vt_typed_params_get_ullong(all, "user", &value) && value == 110000000);
+    g_assert_true(vt_typed_params_get_ullong(ten, "idle", &value) && value == 90000000);
+    g_assert_null(one);
+    g_assert_null(torn);
+    g_assert_cmpuint(vt_host_stats_parse_list("0-2,9,9,x,70000", bits), ==, 4);
+    g_assert_cmpuint(bits->len, ==, 2);
+    g_assert_cmpuint(bits->data[0], ==, 0x07);
+    g_assert_cmpuint(bits->data[1], ==, 0x02);
+}
+
+/* What this host says makes sense. */
+static void
+test_host_stats_of_this_host(void)
+{
+    g_autoptr(GArray) cells = g_array_new(FALSE, FALSE, sizeof(guint64));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VtTypedParams) memory = vt_host_stats_memory(-1, &error);
+    guint present = 0, online = 0;
+    g_autoptr(GByteArray) map = vt_host_stats_cpu_map(&present, &online);
+    guint64 value = 0;
+
+    g_assert_no_error(error);
+    g_assert_cmpuint(memory->items->len, ==, 4);
+    g_assert_true(vt_host_stats_free(&value, &error) && value > 0);
+    g_assert_true(vt_host_stats_cells(0, 8, cells, &error));
+    g_assert_cmpuint(cells->len, >=, 1);
+    g_assert_cmpuint(online, >, 0);
+    g_assert_cmpuint(present, >=, online);
+    g_assert_cmpuint(map->len, ==, (present + 7) / 8);
+    g_assert_false(vt_host_stats_cells(1000, 1, cells, &error));
+    g_assert_error(error, VT_ERROR, VT_ERROR_INVALID_ARG);
+    g_clear_error(&error);
+    g_assert_false(vt_host_stats_free_pages(0, 3, &value, &error));
+    g_assert_error(error, VT_ERROR, VT_ERROR_INVALID_ARG);
+}
+
+static void
+test_arp(void)
+{
+    g_autoptr(GPtrArray) found = vt_query_proc_parse_arp(
+        "IP address       HW type     Flags       HW address            Mask     Device\n"
+        "10.77.0.2        0x1         0x2         52:54:00:77:00:0A     *        br0\n"
+        "10.77.0.3        0x1         0x0         00:00:00:00:00:00     *        br0\nnonsense\n");
+    const VtArpEntry *entry = g_ptr_array_index(found, 0);
+
+    g_assert_cmpuint(found->len, ==, 1);
+    g_assert_cmpstr(entry->ip, ==, "10.77.0.2");
+    g_assert_cmpstr(entry->mac, ==, "52:54:00:77:00:0a");
+}
+
+/* ---- disks ---- */
+
+#define TOLD(qdev, n)                                                                                        \
+    "{\"device\":\"\",\"qdev\":\"" qdev "\",\"stats\":{\"rd_operations\":" n                                 \
+    ",\"rd_bytes\":512,\"wr_operations\":2}}"
+
+static void
+test_block_counters(void)
+{
+    static const char text[] = "[" TOLD("/machine/peripheral/virtio-disk1/virtio-backend", "7") "," TOLD(
+        "/machine/peripheral/virtio-disk10", "9") "," TOLD("/machine/unattached/device[18]", "100") ",5]";
+    static const struct {
+        const char *alias;
+        gint64 reads; /* -1: no such */
+    } rows[] = { { "virtio-disk1", 7 }, { "virtio-disk10", 9 }, { "virtio-disk", -1 }, { NULL, 16 } };
+    g_autoptr(JsonNode) told = vt_json_parse(text, strlen(text), NULL);
+
+    g_assert_nonnull(told);
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(VtTypedParams) params = vt_typed_params_new();
+        const VtTypedParam *reads;
+
+        g_assert_true(vt_query_block_sum(told, rows[i].alias, params) == (rows[i].reads >= 0));
+        reads = vt_typed_params_get(params, "rd_operations");
+        if (rows[i].reads >= 0)
+            g_assert_cmpint(reads->value.l, ==, rows[i].reads);
+        g_assert_cmpuint(params->items->len, ==, rows[i].reads >= 0 ? 8 : 0);
+    }
+}
+
+static void
+test_block_capacity(void)
+{
+    guint8 head[32] = { 'Q', 'F', 'I', 0xfb, [24] = 0, 0, 0, 0, 4, 0, 0, 0 };
+
+    g_assert_cmpuint(vt_query_block_capacity(head, sizeof head, 200704), ==, 64 * 1024 * 1024);
+    g_assert_cmpuint(vt_query_block_capacity(head, 20, 200704), ==, 200704);
+    head[0] = 'X';
+    g_assert_cmpuint(vt_query_block_capacity(head, sizeof head, 200704), ==, 200704);
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/driver/host-stats/texts", test_host_stats);
+    g_test_add_func("/driver/host-stats/this-host", test_host_stats_of_this_host);
+    g_test_add_func("/driver/query-proc/arp", test_arp);
+    g_test_add_func("/driver/query-block/counters", test_block_counters);
+    g_test_add_func("/driver/query-block/capacity", test_block_capacity);
     g_test_add_func("/driver/query-proc/cpu-times", test_proc_stat);
     g_test_add_func("/driver/query-proc/counters-are-turned-round", test_proc_net);
     g_test_add_func("/driver/host-cpu/flags-become-features", test_host_cpu);

@@ -355,6 +355,28 @@ host_dom_cpus(const VtQemuCaps *qemu, gboolean kvm)
     return cpus;
 }
 
+GPtrArray *
+vt_host_cpu_models(VtDriver *driver, const char *arch, GError **error)
+{
+    VtQemuCaps *qemu = vt_driver_caps(driver, NULL, error);
+    g_autoptr(GPtrArray) cpus = NULL;
+    GPtrArray *names;
+
+    if (!qemu)
+        return NULL;
+    if (!g_str_equal(arch, qemu->arch)) {
+        vt_error_set(error, VT_ERROR_INVALID_ARG,
+                     _("'%s' has no processors of the architecture '%s': it is for '%s'"), qemu->binary, arch,
+                     qemu->arch);
+        return NULL;
+    }
+    cpus = host_dom_cpus(qemu, FALSE);
+    names = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < cpus->len; i++)
+        g_ptr_array_add(names, g_strdup(((const VtDomCapsCpu *)g_ptr_array_index(cpus, i))->name));
+    return names;
+}
+
 static gboolean
 host_check_virt(const VtQemuCaps *qemu, const char *virttype, GError **error)
 {

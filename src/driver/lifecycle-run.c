@@ -14,14 +14,17 @@
 #include "util/i18n.h"
 #include "util/log.h"
 
-#define LIFECYCLE_JOB_MS 30000
-#define LIFECYCLE_QMP_MS 30000
+#define LIFECYCLE_JOB_MS   30000
+#define LIFECYCLE_GRACE_MS 15000 /* that a QEMU has which is only asked to end; libvirt's is of this order */
+#define LIFECYCLE_LOOK_MS  50
+#define LIFECYCLE_QMP_MS   30000
 
 /* virDomainShutdownFlagValues and virDomainRebootFlagValues are the same numbers */
 enum {
     POWER_DEFAULT = 0,
     POWER_ACPI = 1 << 0,
     POWER_AGENT = 1 << 1,
+    DESTROY_GRACEFUL = 1 << 0,
     DESTROY_REMOVE_LOGS = 1 << 1,
     PAUSED_USER = 1,
     PAUSED_MIGRATION = 2,
@@ -36,6 +39,7 @@ struct LifecycleCall {
     VtDomain *domain; /* with a reference */
     gboolean side;    /* holds the side seat, beside a migration */
     gboolean reboot;  /* power: what ACPI's button is for */
+    guint looks;      /* destroy: at a QEMU that was asked to end */
     void (*act)(LifecycleCall *call);
     VtDoneFunc done;
     gpointer user;
@@ -300,12 +304,56 @@ lifecycle_destroy(LifecycleCall *call)
     vt_stop_run(&params, lifecycle_destroyed, call);
 }
 
+static gboolean
+lifecycle_destroy_look(gpointer user)
+{
+    LifecycleCall *call = user;
+    VtDomain *domain = call->domain;
+    g_autoptr(GError) error = NULL;
+
+    if (domain->process && !domain->qemu_gone && ++call->looks < LIFECYCLE_GRACE_MS / LIFECYCLE_LOOK_MS)
+        return G_SOURCE_CONTINUE;
+    domain->stopping = FALSE;
+    if (!domain->process || domain->qemu_gone) {
+        lifecycle_destroy(call);
+        return G_SOURCE_REMOVE;
+    }
+    vt_error_set(
+        &error, VT_ERROR_OPERATION_FAILED,
+        _("QEMU of domain '%s' (process %d) has not ended %d s after SIGTERM: the guest is left as it is; 'virsh "
+          "destroy' without --graceful ends it"),
+        domain->name, (int)vt_process_pid(domain->process), LIFECYCLE_GRACE_MS / 1000);
+    lifecycle_call_end(call, error);
+    return G_SOURCE_REMOVE;
+}
+
+/* Its end is looked for, since there may be none. */
+static void
+lifecycle_asked_to_end(gpointer user, const GError *error)
+{
+}
+
+/* QEMU writes out what it has; whether it ends is up to it. */
+static void
+lifecycle_destroy_gracefully(LifecycleCall *call)
+{
+    VtDomain *domain = call->domain;
+
+    if (!domain->process || domain->stopping) {
+        lifecycle_destroy(call);
+        return;
+    }
+    domain->stopping = TRUE; /* its end is expected */
+    vt_process_kill(domain->process, G_MAXINT, lifecycle_asked_to_end, NULL);
+    g_timeout_add(LIFECYCLE_LOOK_MS, lifecycle_destroy_look, call);
+}
+
 void
 vt_lifecycle_destroy(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc done, gpointer user)
 {
     g_autoptr(GError) error = NULL;
 
-    if (flags & ~(guint)DESTROY_REMOVE_LOGS) {
+    if (flags & ~(guint)(DESTROY_GRACEFUL | DESTROY_REMOVE_LOGS)) {
         vt_error_set(&error, VT_ERROR_UNSUPPORTED, _("flags 0x%x of virDomainDestroyFlags are not supported"),
                      flags);
         done(user, error);
@@ -321,7 +369,8 @@ vt_lifecycle_destroy(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc
         vt_stop_run(&params, done, user);
         return;
     }
-    lifecycle_call(driver, domain, TRUE, lifecycle_destroy, done, user);
+    lifecycle_call(driver, domain, TRUE,
+                   flags & DESTROY_GRACEFUL ? lifecycle_destroy_gracefully : lifecycle_destroy, done, user);
 }
 
 /* ---- the monitor ---- */

@@ -83,3 +83,48 @@ vt_query_proc_net(const char *interface, VtInterfaceStats *stats)
 
     return text && vt_query_proc_parse_net(text, interface, stats);
 }
+
+/* ---- ARP ---- */
+
+static void
+query_proc_arp_free(gpointer data)
+{
+    VtArpEntry *entry = data;
+
+    g_free(entry->ip);
+    g_free(entry->mac);
+    g_free(entry->device);
+    g_free(entry);
+}
+
+GPtrArray *
+vt_query_proc_parse_arp(const char *text)
+{
+    GPtrArray *found = g_ptr_array_new_with_free_func(query_proc_arp_free);
+    g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
+
+    for (guint i = 0; lines[0] && lines[i + 1]; i++) {
+        char ip[46] = "", mac[18] = "", device[17] = "";
+        unsigned flags = 0;
+        VtArpEntry *entry;
+
+        /* address, hardware type, flags (2: resolved), hardware address, mask, device */
+        if (sscanf(lines[i + 1], "%45s 0x%*x 0x%x %17s %*s %16s", ip, &flags, mac, device) != 4 ||
+            !(flags & 2))
+            continue;
+        entry = g_new0(VtArpEntry, 1);
+        entry->ip = g_strdup(ip);
+        entry->mac = g_ascii_strdown(mac, -1);
+        entry->device = g_strdup(device);
+        g_ptr_array_add(found, entry);
+    }
+    return found;
+}
+
+GPtrArray *
+vt_query_proc_arp(void)
+{
+    g_autofree char *text = vt_file_read("/proc/self/net/arp", QUERY_PROC_MAX_BYTES, NULL, NULL);
+
+    return vt_query_proc_parse_arp(text);
+}

@@ -26,6 +26,14 @@ guint64 vt_query_proc_rss_kib(pid_t pid);
 /** Counters of an interface in our network namespace, as its guest sees them: received is what the host sent. */
 gboolean vt_query_proc_net(const char *interface, VtInterfaceStats *stats);
 
+typedef struct {
+    char *ip, *mac, *device;
+} VtArpEntry;
+
+/** What the host has resolved in our network namespace; (transfer full), of VtArpEntry. Source: proc(5), net/arp. */
+GPtrArray *vt_query_proc_arp(void);
+GPtrArray *vt_query_proc_parse_arp(const char *text);
+
 /** The parsers: FALSE where the text is not what it should be. */
 gboolean vt_query_proc_parse_stat(const char *text, guint64 ticks_per_s, VtProcTimes *times);
 gboolean vt_query_proc_parse_net(const char *text, const char *interface, VtInterfaceStats *stats);

@@ -137,6 +137,31 @@ vt_query_interface_stats(VtDriver *driver, VtDomain *domain, const char *device,
     return TRUE;
 }
 
+GPtrArray *
+vt_query_addresses(VtDomain *domain, GError **error)
+{
+    g_autoptr(GPtrArray) found = NULL;
+
+    if (!vt_domain_is_active(domain)) {
+        vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("domain is not running"));
+        return NULL;
+    }
+    found = vt_query_proc_arp();
+    for (guint i = found->len; i-- > 0;) {
+        VtArpEntry *entry = g_ptr_array_index(found, i);
+        const VtNetDef *net = query_find_net(domain->live, entry->mac);
+
+        /* Legs of a team share their address: the first of them, the persistent as a rule, stands for both. */
+        if (!net) {
+            g_ptr_array_remove_index(found, i);
+            continue;
+        }
+        g_free(entry->device);
+        entry->device = g_strdup(net->target_dev);
+    }
+    return g_steal_pointer(&found);
+}
+
 /* ---- memory statistics ---- */
 
 typedef struct {

@@ -52,6 +52,15 @@ int vt_query_vcpus(VtDriver *driver, VtDomain *domain, guint flags, GError **err
 gboolean vt_query_interface_stats(VtDriver *driver, VtDomain *domain, const char *device,
                                   VtInterfaceStats *stats, GError **error);
 
+/**
+ * vt_query_addresses - addresses of a guest's interfaces, as the host has resolved them
+ * @domain: the domain
+ * @error:  OPERATION_INVALID: it does not run
+ *
+ * Return: (transfer full) of VtArpEntry, whose .device is the interface's target.
+ */
+GPtrArray *vt_query_addresses(VtDomain *domain, GError **error);
+
 /** virConnectGetAllDomainStats for one domain: what of @stats (0: all) we know. */
 VtTypedParams *vt_query_domain_stats(VtDriver *driver, VtDomain *domain, guint stats);
 
@@ -67,6 +76,9 @@ typedef struct {
 } VtNodeInfo;
 /** virNodeGetInfo. */
 gboolean vt_host_node_info(VtNodeInfo *info, GError **error);
+
+/** virConnectGetCPUModelNames: what the emulator has; (transfer full), of char *. INVALID_ARG: another architecture. */
+GPtrArray *vt_host_cpu_models(VtDriver *driver, const char *arch, GError **error);
 
 /** virConnectGetCapabilities and ...DomainCapabilities documents. (transfer full) */
 char *vt_host_capabilities(VtDriver *driver, GError **error);

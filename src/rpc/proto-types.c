@@ -128,8 +128,50 @@ PROTO_TYPE(native_args, VtProtoNativeArgs, PROTO_STR(VtProtoNativeArgs, format),
 PROTO_TYPE(params_flags, VtProtoParamsFlags, PROTO_MAX(PARAMS, 20, VtProtoParamsFlags, params),
            PROTO_ONE(U32, VtProtoParamsFlags, flags));
 
+PROTO_TYPE(cells_args, VtProtoCellsArgs, PROTO_ONE(I32, VtProtoCellsArgs, start),
+           PROTO_ONE(I32, VtProtoCellsArgs, max));
+PROTO_TYPE(cells, VtProtoItems, PROTO_LIST(U64, VT_PROTO_NODE_MAX_CELLS, VtProtoItems, items));
+PROTO_TYPE(node_stat, VtProtoNodeStat, PROTO_STR(VtProtoNodeStat, field),
+           PROTO_ONE(U64, VtProtoNodeStat, value));
+PROTO_TYPE(node_memory_args, VtProtoMemoryArgs, PROTO_ONE(I32, VtProtoMemoryArgs, n),
+           PROTO_ONE(I32, VtProtoMemoryArgs, cell), PROTO_ONE(U32, VtProtoMemoryArgs, flags));
+PROTO_TYPE(node_cpu_args, VtProtoCpuArgs, PROTO_ONE(I32, VtProtoCpuArgs, cpu),
+           PROTO_ONE(I32, VtProtoCpuArgs, n), PROTO_ONE(U32, VtProtoCpuArgs, flags));
+PROTO_TYPE(node_stats, VtProtoNodeStatsRet,
+           PROTO_STRUCTS(vt_proto_node_stat, VT_PROTO_NODE_STATS_MAX, VtProtoNodeStatsRet, items),
+           PROTO_ONE(I32, VtProtoNodeStatsRet, n));
+PROTO_TYPE(cpu_map_args, VtProtoCpuMapArgs, PROTO_ONE(I32, VtProtoCpuMapArgs, need_map),
+           PROTO_ONE(I32, VtProtoCpuMapArgs, need_online), PROTO_ONE(U32, VtProtoCpuMapArgs, flags));
+PROTO_TYPE(cpu_map, VtProtoCpuMapRet, PROTO_MAX(OPAQUE, VT_PROTO_CPUMAP_MAX, VtProtoCpuMapRet, map),
+           PROTO_ONE(U32, VtProtoCpuMapRet, online), PROTO_ONE(I32, VtProtoCpuMapRet, ret));
+PROTO_TYPE(pages_args, VtProtoPagesArgs, PROTO_LIST(U32, VT_PROTO_NODE_MAX_CELLS, VtProtoPagesArgs, sizes),
+           PROTO_ONE(I32, VtProtoPagesArgs, start), PROTO_ONE(U32, VtProtoPagesArgs, n_cells),
+           PROTO_ONE(U32, VtProtoPagesArgs, flags));
+PROTO_TYPE(models_args, VtProtoModelsArgs, PROTO_STR(VtProtoModelsArgs, arch),
+           PROTO_ONE(I32, VtProtoModelsArgs, need_results), PROTO_ONE(U32, VtProtoModelsArgs, flags));
+
 /* ---- domains ---- */
 
+PROTO_TYPE(block_stats, VtProtoBlockStats, PROTO_ONE(I64, VtProtoBlockStats, rd_req),
+           PROTO_ONE(I64, VtProtoBlockStats, rd_bytes), PROTO_ONE(I64, VtProtoBlockStats, wr_req),
+           PROTO_ONE(I64, VtProtoBlockStats, wr_bytes), PROTO_ONE(I64, VtProtoBlockStats, errs));
+PROTO_TYPE(block_stats_args, VtProtoBlockStatsArgs, PROTO_STRUCT(dom, VtProtoBlockStatsArgs, dom),
+           PROTO_STR(VtProtoBlockStatsArgs, path), PROTO_ONE(I32, VtProtoBlockStatsArgs, n),
+           PROTO_ONE(U32, VtProtoBlockStatsArgs, flags));
+PROTO_TYPE(block_params, VtProtoParamsRet,
+           PROTO_MAX(PARAMS, VT_PROTO_BLOCK_STATS_MAX, VtProtoParamsRet, params),
+           PROTO_ONE(I32, VtProtoParamsRet, n));
+PROTO_TYPE(block_info, VtProtoBlockInfo, PROTO_ONE(U64, VtProtoBlockInfo, allocation),
+           PROTO_ONE(U64, VtProtoBlockInfo, capacity), PROTO_ONE(U64, VtProtoBlockInfo, physical));
+PROTO_TYPE(addresses_args, VtProtoAddressesArgs, PROTO_STRUCT(dom, VtProtoAddressesArgs, dom),
+           PROTO_ONE(U32, VtProtoAddressesArgs, source), PROTO_ONE(U32, VtProtoAddressesArgs, flags));
+PROTO_TYPE(ip_addr, VtProtoIpAddr, PROTO_ONE(I32, VtProtoIpAddr, type), PROTO_STR(VtProtoIpAddr, addr),
+           PROTO_ONE(U32, VtProtoIpAddr, prefix));
+PROTO_TYPE(interface, VtProtoInterface, PROTO_STR(VtProtoInterface, name),
+           PROTO_STR_OPT(VtProtoInterface, hwaddr),
+           PROTO_STRUCTS(vt_proto_ip_addr, VT_PROTO_INTERFACES_MAX, VtProtoInterface, addrs));
+PROTO_TYPE(interfaces, VtProtoItems,
+           PROTO_STRUCTS(vt_proto_interface, VT_PROTO_INTERFACES_MAX, VtProtoItems, items));
 PROTO_TYPE(dom_arg, VtProtoDomArg, PROTO_STRUCT(dom, VtProtoDomArg, dom));
 PROTO_TYPE(dom_flags, VtProtoDomFlags, PROTO_STRUCT(dom, VtProtoDomFlags, dom),
            PROTO_ONE(U32, VtProtoDomFlags, flags));

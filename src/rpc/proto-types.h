@@ -28,6 +28,10 @@
 #define VT_PROTO_CPUMAP_MAX                2048u
 #define VT_PROTO_SECURITY_LABEL_LIST_MAX   64u
 #define VT_PROTO_SAVE_RESTORE_PARAMS_MAX   64u
+#define VT_PROTO_NODE_STATS_MAX            16u /* NODE_CPU_STATS, NODE_MEMORY_STATS */
+#define VT_PROTO_BLOCK_STATS_MAX           16u
+#define VT_PROTO_CPU_MODELS_MAX            8192u
+#define VT_PROTO_INTERFACES_MAX            2048u /* also addresses of one */
 
 /* ---- handles ---- */
 
@@ -115,7 +119,90 @@ typedef struct {
     guint32 flags;
 } VtProtoParamsFlags;
 
+typedef struct {
+    gint32 start, max;
+} VtProtoCellsArgs;
+
+typedef struct {
+    char *field;
+    guint64 value;
+} VtProtoNodeStat;
+
+typedef struct {
+    gint32 n, cell;
+    guint32 flags;
+} VtProtoMemoryArgs;
+
+typedef struct {
+    gint32 cpu, n;
+    guint32 flags;
+} VtProtoCpuArgs;
+
+typedef struct {
+    VtXdrList items; /* of VtProtoNodeStat */
+    gint32 n;
+} VtProtoNodeStatsRet;
+
+typedef struct {
+    gint32 need_map, need_online;
+    guint32 flags;
+} VtProtoCpuMapArgs;
+
+typedef struct {
+    GBytes *map;
+    guint32 online;
+    gint32 ret;
+} VtProtoCpuMapRet;
+
+typedef struct {
+    VtXdrList sizes; /* of guint32 */
+    gint32 start;
+    guint32 n_cells, flags;
+} VtProtoPagesArgs;
+
+typedef struct {
+    char *arch;
+    gint32 need_results;
+    guint32 flags;
+} VtProtoModelsArgs;
+
 /* ---- domains ---- */
+
+typedef struct {
+    gint64 rd_req, rd_bytes, wr_req, wr_bytes, errs;
+} VtProtoBlockStats;
+
+typedef struct {
+    VtProtoDom dom;
+    char *path;
+    gint32 n;
+    guint32 flags;
+} VtProtoBlockStatsArgs;
+
+typedef struct {
+    VtTypedParams *params;
+    gint32 n;
+} VtProtoParamsRet;
+
+typedef struct {
+    guint64 allocation, capacity, physical;
+} VtProtoBlockInfo;
+
+typedef struct {
+    VtProtoDom dom;
+    guint32 source, flags;
+} VtProtoAddressesArgs;
+
+typedef struct {
+    gint32 type; /* virIPAddrType */
+    char *addr;
+    guint32 prefix;
+} VtProtoIpAddr;
+
+typedef struct {
+    char *name, *hwaddr;
+    VtXdrList addrs; /* of VtProtoIpAddr */
+} VtProtoInterface;
 
 typedef struct {
     VtProtoDom dom;
@@ -458,6 +545,11 @@ extern const VtXdrType vt_proto_text_list, vt_proto_text_pair_list, vt_proto_nod
     vt_proto_secret_list;
 extern const VtXdrType vt_proto_moment_list, vt_proto_texts, vt_proto_ints, vt_proto_auth_types;
 extern const VtXdrType vt_proto_node_info, vt_proto_security_model, vt_proto_security_label;
+extern const VtXdrType vt_proto_cells_args, vt_proto_cells, vt_proto_node_stat, vt_proto_node_memory_args,
+    vt_proto_node_cpu_args, vt_proto_node_stats, vt_proto_cpu_map_args, vt_proto_cpu_map, vt_proto_pages_args,
+    vt_proto_models_args;
+extern const VtXdrType vt_proto_block_stats, vt_proto_block_stats_args, vt_proto_block_params,
+    vt_proto_block_info, vt_proto_addresses_args, vt_proto_ip_addr, vt_proto_interface, vt_proto_interfaces;
 extern const VtXdrType vt_proto_security_labels, vt_proto_domain_caps_args, vt_proto_native_args;
 extern const VtXdrType vt_proto_params_flags;
 extern const VtXdrType vt_proto_dom_arg, vt_proto_dom_flags, vt_proto_dom_int, vt_proto_dom_ulong_flags;

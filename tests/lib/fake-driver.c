@@ -10,6 +10,8 @@
 #include "driver/device.h"
 #include "driver/job.h"
 #include "driver/lifecycle.h"
+#include "driver/host-stats.h"
+#include "driver/query-block.h"
 #include "driver/query.h"
 #include "driver/restore.h"
 #include "driver/save.h"
@@ -468,6 +470,105 @@ vt_query_memory_stats(VtDriver *driver, VtDomain *domain, GArray *stats, VtDoneF
 
     g_array_append_vals(stats, pair, 2);
     fake_begin(driver, "memory-stats", domain, done, NULL, user);
+}
+
+/* ---- numbers of the host and of disks: made up, the same each time ---- */
+
+static VtTypedParams *
+fake_params(gboolean signed_values, guint n)
+{
+    static const char *const fields[] = { "first", "second", "third", "fourth" };
+    VtTypedParams *params = vt_typed_params_new();
+
+    for (guint i = 0; i < n; i++)
+        if (signed_values)
+            vt_typed_params_add_llong(params, fields[i], i + 1);
+        else
+            vt_typed_params_add_ullong(params, fields[i], i + 1);
+    return params;
+}
+
+gboolean
+vt_host_stats_free(guint64 *bytes, GError **error)
+{
+    *bytes = 4096;
+    return TRUE;
+}
+
+gboolean
+vt_host_stats_cells(int first, int max, GArray *cells, GError **error)
+{
+    guint64 bytes = 4096;
+
+    if (first > 0)
+        return vt_error_set(error, VT_ERROR_INVALID_ARG, "the host has no NUMA node %d", first);
+    g_array_append_val(cells, bytes);
+    return TRUE;
+}
+
+VtTypedParams *
+vt_host_stats_cpu(int cpu, GError **error)
+{
+    return fake_params(FALSE, 4);
+}
+
+VtTypedParams *
+vt_host_stats_memory(int cell, GError **error)
+{
+    if (cell > 0) {
+        vt_error_set(error, VT_ERROR_INVALID_ARG, "the host has no NUMA node %d", cell);
+        return NULL;
+    }
+    return fake_params(FALSE, 2);
+}
+
+GByteArray *
+vt_host_stats_cpu_map(guint *present, guint *online)
+{
+    const guint8 bits = 0x5;
+    GByteArray *map = g_byte_array_new();
+
+    *present = 3;
+    *online = 2;
+    return g_byte_array_append(map, &bits, 1);
+}
+
+gboolean
+vt_host_stats_free_pages(int cell, guint size_kib, guint64 *count, GError **error)
+{
+    *count = size_kib;
+    return cell == 0 || vt_error_set(error, VT_ERROR_INVALID_ARG, "the host has no NUMA node %d", cell);
+}
+
+GPtrArray *
+vt_host_cpu_models(VtDriver *driver, const char *arch, GError **error)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+
+    g_ptr_array_add(names, g_strdup(arch));
+    return names;
+}
+
+GPtrArray *
+vt_query_addresses(VtDomain *domain, GError **error)
+{
+    return g_ptr_array_new();
+}
+
+void
+vt_query_block_stats(VtDomain *domain, const char *disk, VtBlockStatsDone done, gpointer user)
+{
+    g_autoptr(VtTypedParams) params = fake_params(TRUE, 4);
+
+    done(user, params, NULL);
+}
+
+void
+vt_query_block_info(VtDomain *domain, const char *disk, VtBlockInfoDone done, gpointer user)
+{
+    const VtBlockInfo info = { .allocation = 1, .capacity = 2, .physical = 3 };
+
+    done(user, &info, NULL);
 }
 
 gboolean
