@@ -8,6 +8,7 @@
 #include "util/tap.h"
 
 #include "lib/kernel-answer.h"
+#include "lib/make-bridge.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
@@ -36,23 +37,6 @@ typedef struct {
     VtBackend backend;
 } Net;
 
-static void
-make_bridge(VtNetlink *netlink, const char *name)
-{
-    struct ifinfomsg header = { 0 };
-    g_autoptr(VtNetlinkMsg) message =
-        vt_netlink_msg(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof header);
-    g_autoptr(GError) error = NULL;
-    struct nlattr *nest;
-
-    nla_put_string(message, IFLA_IFNAME, name);
-    nest = nla_nest_start(message, IFLA_LINKINFO);
-    nla_put_string(message, IFLA_INFO_KIND, "bridge");
-    nla_nest_end(message, nest);
-    vt_netlink_request(netlink, message, NULL, NULL, 5000, NULL, &error);
-    g_assert_no_error(error);
-}
-
 static VtNetlink *
 new_netlink(void)
 {
@@ -76,9 +60,9 @@ add_port(Net *net, guint port, const char *pattern)
 }
 
 static void
-set_up(Net *net, gconstpointer unused)
+set_up(Net *net, gconstpointer hardware)
 {
-    VtLegsSpec spec = { .mac = guest_mac, .short_queue_frames = 50000 };
+    VtLegsSpec spec = { .mac = guest_mac, .short_queue_frames = 50000, .hardware = hardware != NULL };
 
     net->netlink = new_netlink();
     make_bridge(net->netlink, "br0");
@@ -692,5 +676,7 @@ main(int argc, char **argv)
     ADD("/datapath/bridge/refusals", test_refusals);
     ADD("/datapath/bridge/signs-of-life", test_life);
     ADD("/datapath/bridge/no-frame-is-lost-or-doubled-during-a-switch", test_nothing_is_lost);
+    g_test_add("/datapath/bridge/nor-where-hardware-forwards", Net, GUINT_TO_POINTER(TRUE), set_up,
+               test_nothing_is_lost, tear_down);
     return g_test_run();
 }

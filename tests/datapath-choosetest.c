@@ -13,6 +13,7 @@
 #include "util/tap.h"
 
 #include "lib/fake-pf.h"
+#include "lib/make-bridge.h"
 
 #define PF_BDF "0000:3b:00.0"
 #define VF_BDF "0000:3b:02.1"
@@ -72,21 +73,6 @@ host_make_sysfs(Host *host)
 }
 
 static void
-host_make_bridge(Host *host)
-{
-    struct ifinfomsg header = { 0 };
-    g_autoptr(VtNetlinkMsg) message =
-        vt_netlink_msg(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof header);
-    struct nlattr *nest;
-
-    nla_put_string(message, IFLA_IFNAME, "br0");
-    nest = nla_nest_start(message, IFLA_LINKINFO);
-    nla_put_string(message, IFLA_INFO_KIND, "bridge");
-    nla_nest_end(message, nest);
-    g_assert_true(vt_netlink_request(host->netlink, message, NULL, NULL, 5000, NULL, NULL));
-}
-
-static void
 host_put_port(GByteArray *reply, int index, const char *name, const char *port)
 {
     struct ifinfomsg header = { .ifi_index = index };
@@ -127,7 +113,7 @@ set_up(Host *host, gconstpointer unused)
 {
     host->netlink = vt_netlink_new(NULL);
     host_make_sysfs(host);
-    host_make_bridge(host);
+    make_bridge(host->netlink, "br0");
     for (guint i = 0; i < LINKS; i++) {
         VtTapSpec tap = { .name = link_names[i] };
         char name[IF_NAMESIZE];

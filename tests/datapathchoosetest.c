@@ -10,6 +10,7 @@
 #include "util/tap.h"
 
 #include "lib/fake-pf.h"
+#include "lib/make-bridge.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -56,23 +57,6 @@ open_fake(gpointer user, GError **error)
 }
 
 static void
-make_bridge(Choice *c)
-{
-    struct ifinfomsg header = { 0 };
-    g_autoptr(VtNetlinkMsg) message =
-        vt_netlink_msg(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof header);
-    g_autoptr(GError) error = NULL;
-    struct nlattr *nest;
-
-    nla_put_string(message, IFLA_IFNAME, "br0");
-    nest = nla_nest_start(message, IFLA_LINKINFO);
-    nla_put_string(message, IFLA_INFO_KIND, "bridge");
-    nla_nest_end(message, nest);
-    vt_netlink_request(c->netlink, message, NULL, NULL, 5000, NULL, &error);
-    g_assert_no_error(error);
-}
-
-static void
 make_tree(Choice *c)
 {
     g_autofree char *net = g_strdup_printf("bus/pci/devices/" PF_BDF "/net/%s/x", c->pf);
@@ -100,7 +84,7 @@ set_up(Choice *c, gconstpointer unused)
     c->probes = g_strdup_printf("%s/probe", c->root);
     c->pci = (VtPciHost){ .root = c->root };
     c->netlink = vt_netlink_new(NULL);
-    make_bridge(c);
+    make_bridge(c->netlink, "br0");
     g_assert_true(vt_tap_open(&pf, c->pf, &c->pf_fd, NULL));
     g_assert_true(vt_tap_open(&standby, c->standby, &c->standby_fd, NULL));
     g_assert_true(vt_link_set_master(c->netlink, c->pf, "br0", NULL));

@@ -15,6 +15,8 @@
 #include "util/link.h"
 #include "util/tap.h"
 
+#include "lib/make-bridge.h"
+
 #define DATAPATHTEST_TEAM "ua-standby"
 
 typedef struct {
@@ -30,24 +32,6 @@ typedef struct {
 } Fixture;
 
 static const VtMac datapathtest_mac = { { 0x52, 0x54, 0, 0x77, 0, 2 } };
-
-static void
-datapathtest_make_bridge(VtNetlink *netlink)
-{
-    struct ifinfomsg header = { 0 };
-    g_autoptr(VtNetlinkMsg) message =
-        vt_netlink_msg(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof header);
-    g_autoptr(GError) error = NULL;
-    struct nlattr *nest;
-
-    nla_put_string(message, IFLA_IFNAME, "vtbr0");
-    nest = nla_nest_start(message, IFLA_LINKINFO);
-    nla_put_string(message, IFLA_INFO_KIND, "bridge");
-    nla_nest_end(message, nest);
-    vt_netlink_request(netlink, message, NULL, NULL, 5000, NULL, &error);
-    g_assert_no_error(error);
-    g_assert_true(vt_link_set_up(netlink, "vtbr0", TRUE, NULL));
-}
 
 static VtNetDef *
 datapathtest_net(Fixture *fixture, guint leg)
@@ -76,7 +60,8 @@ datapathtest_set_up(Fixture *fixture, gconstpointer user)
     g_assert_no_error(error);
     fixture->dir = g_dir_make_tmp("vt-datapath-XXXXXX", &error);
     g_assert_no_error(error);
-    datapathtest_make_bridge(fixture->netlink);
+    make_bridge(fixture->netlink, "vtbr0");
+    g_assert_true(vt_link_set_up(fixture->netlink, "vtbr0", TRUE, NULL));
     fixture->config.state_dir = fixture->dir;
     fixture->driver.config = &fixture->config;
     vt_domain_list_init(&fixture->driver);

@@ -17,6 +17,7 @@
 #include "util/tap.h"
 
 #include "lib/netlink-tape.h"
+#include "lib/make-bridge.h"
 
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -42,22 +43,6 @@ typedef struct {
 } Machine;
 
 static void
-make_bridge(VtNetlink *netlink)
-{
-    struct ifinfomsg header = { 0 };
-    g_autoptr(VtNetlinkMsg) message =
-        vt_netlink_msg(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof header);
-    struct nlattr *nest;
-
-    nla_put_string(message, IFLA_IFNAME, BRIDGE);
-    nest = nla_nest_start(message, IFLA_LINKINFO);
-    nla_put_string(message, IFLA_INFO_KIND, "bridge");
-    nla_nest_end(message, nest);
-    g_assert_true(vt_netlink_request(netlink, message, NULL, NULL, 5000, NULL, NULL));
-    g_assert_true(vt_link_set_up(netlink, BRIDGE, TRUE, NULL));
-}
-
-static void
 machine_up(Machine *machine, const char *tape, gboolean is_port)
 {
     VtTapSpec tap = { .name = STANDBY };
@@ -68,7 +53,8 @@ machine_up(Machine *machine, const char *tape, gboolean is_port)
     if (!netlink_tape_records())
         return;
     machine->kernel = vt_netlink_new(NULL);
-    make_bridge(machine->kernel);
+    make_bridge(machine->kernel, BRIDGE);
+    g_assert_true(vt_link_set_up(machine->kernel, BRIDGE, TRUE, NULL));
     g_assert_true(vt_tap_open(&tap, name, &machine->standby, NULL));
     g_assert_true(vt_link_set_master(machine->kernel, STANDBY, BRIDGE, NULL));
     g_assert_true(vt_link_set_up(machine->kernel, STANDBY, TRUE, NULL));

@@ -12,6 +12,7 @@
 
 #include "lib/fake-irqs.h"
 #include "lib/fake-pf.h"
+#include "lib/make-bridge.h"
 
 #include <linux/neighbour.h>
 #include <sched.h>
@@ -34,24 +35,6 @@ typedef struct {
     FakePf pf;
     VtBackend backend;
 } Net;
-
-static void
-make_bridge(Net *net)
-{
-    struct ifinfomsg header = { 0 };
-    g_autoptr(VtNetlinkMsg) message =
-        vt_netlink_msg(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof header);
-    g_autoptr(GError) error = NULL;
-    struct nlattr *nest;
-
-    nla_put_string(message, IFLA_IFNAME, "br0");
-    nest = nla_nest_start(message, IFLA_LINKINFO);
-    nla_put_string(message, IFLA_INFO_KIND, "bridge");
-    nla_nest_end(message, nest);
-    vt_netlink_request(net->netlink, message, NULL, NULL, 5000, NULL, &error);
-    g_assert_no_error(error);
-    g_assert_true(vt_link_set_up(net->netlink, "br0", TRUE, NULL));
-}
 
 static VtNetlink *
 fake_netlink(Net *net)
@@ -79,7 +62,8 @@ set_up(Net *net, gconstpointer unused)
     VtSriovSpec spec;
 
     net->netlink = vt_netlink_new(NULL);
-    make_bridge(net);
+    make_bridge(net->netlink, "br0");
+    g_assert_true(vt_link_set_up(net->netlink, "br0", TRUE, NULL));
     for (guint port = 0; port < PORTS; port++) {
         VtTapSpec tap = { .name = patterns[port] };
         g_autoptr(GError) error = NULL;

@@ -15,6 +15,7 @@
 #include "util/tap.h"
 
 #include "lib/fake-pf.h"
+#include "lib/make-bridge.h"
 
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
@@ -132,24 +133,6 @@ fake_netlink(Net *net)
     return vt_netlink_new_fake(fake_pf_answer, &net->pf);
 }
 
-static void
-make_bridge(VtNetlink *netlink)
-{
-    struct ifinfomsg header = { 0 };
-    g_autoptr(VtNetlinkMsg) message =
-        vt_netlink_msg(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof header);
-    g_autoptr(GError) error = NULL;
-    struct nlattr *nest;
-
-    nla_put_string(message, IFLA_IFNAME, "br0");
-    nest = nla_nest_start(message, IFLA_LINKINFO);
-    nla_put_string(message, IFLA_INFO_KIND, "bridge");
-    nla_nest_end(message, nest);
-    vt_netlink_request(netlink, message, NULL, NULL, 5000, NULL, &error);
-    g_assert_no_error(error);
-    g_assert_true(vt_link_set_up(netlink, "br0", TRUE, NULL));
-}
-
 /* What an interface sends. */
 static VtFd
 listen_behind(VtNetlink *netlink, const char *name)
@@ -185,7 +168,8 @@ set_up(Net *net, gconstpointer unused)
     net->netdevsim = g_getenv("VT_NETDEVSIM") != NULL;
     net->vf = -1;
     net->netlink = vt_netlink_new(NULL);
-    make_bridge(net->netlink);
+    make_bridge(net->netlink, "br0");
+    g_assert_true(vt_link_set_up(net->netlink, "br0", TRUE, NULL));
     for (guint port = 0; port < PORTS; port++) {
         VtTapSpec tap = { .name = patterns[port] };
 
