@@ -11,8 +11,10 @@
 #include <unistd.h>
 #include "driver/domain-private.h"
 #include "driver/reserve.h"
+#include "vt-config.h"
 
-#define HOSTDEVTEST_VF "0000:3b:10.1"
+#define HOSTDEVTEST_VF  "0000:3b:10.1"
+#define HOSTDEVTEST_DIR "VT_HOSTDEVTEST_DIR"
 
 typedef struct {
     VtDriver driver;
@@ -111,9 +113,12 @@ hostdevtest_set_up(Fixture *fixture, gconstpointer user)
     g_autoptr(GError) error = NULL;
     VtNetDef *net = g_new0(VtNetDef, 1);
 
-    fixture->dir = g_dir_make_tmp("vt-hostdev-XXXXXX", &error);
-    g_assert_no_error(error);
-    hostdevtest_tree(fixture);
+    fixture->dir = g_strdup(g_getenv(HOSTDEVTEST_DIR)); /* of the test that this process is killed for */
+    if (!fixture->dir) {
+        fixture->dir = g_dir_make_tmp("vt-hostdev-XXXXXX", &error);
+        g_assert_no_error(error);
+        hostdevtest_tree(fixture);
+    }
     fixture->pci = (VtPciHost){ .root = fixture->dir, .write = hostdevtest_write, .user = fixture };
     fixture->config.lib_dir = fixture->dir;
     fixture->driver.config = &fixture->config;
@@ -247,13 +252,11 @@ test_a_failure_at_any_step_leaves_nothing(Fixture *fixture, gconstpointer user)
     }
 }
 
+/* The daemon is gone, and comes back: in the end nobody has the function. */
 static void
-test_a_restart_gives_back_what_nobody_runs(Fixture *fixture, gconstpointer user)
+hostdevtest_restart(Fixture *fixture)
 {
-    vt_hostdev_take(&fixture->driver, &fixture->domain, hostdevtest_done, fixture);
-    hostdevtest_wait(fixture);
-    hostdevtest_expect(fixture, "vfio-pci", 1);
-    g_datalist_clear(&fixture->driver.data); /* the daemon is gone, and comes back */
+    g_datalist_clear(&fixture->driver.data);
     vt_hostdev_set_pci_host(&fixture->driver, &fixture->pci);
     vt_reserve_load(&fixture->driver);
     vt_hostdev_recover(&fixture->driver);
@@ -269,6 +272,53 @@ test_a_restart_gives_back_what_nobody_runs(Fixture *fixture, gconstpointer user)
     hostdevtest_wait(fixture); /* removals of one file are in order: the earlier one is through, too */
 }
 
+static void
+test_a_restart_gives_back_what_nobody_runs(Fixture *fixture, gconstpointer user)
+{
+    vt_hostdev_take(&fixture->driver, &fixture->domain, hostdevtest_done, fixture);
+    hostdevtest_wait(fixture);
+    hostdevtest_expect(fixture, "vfio-pci", 1);
+    hostdevtest_restart(fixture);
+}
+
+/* What is done in the process that dies. */
+static void
+test_killed(Fixture *fixture, gconstpointer user)
+{
+    if (!g_test_subprocess())
+        return;
+    vt_hostdev_take(&fixture->driver, &fixture->domain, hostdevtest_done, fixture);
+    hostdevtest_wait(fixture);
+    vt_hostdev_give_back(&fixture->driver, &fixture->domain.uuid, hostdevtest_done, fixture);
+    hostdevtest_wait(fixture);
+}
+
+static void
+test_a_kill_at_any_step_leaves_nothing(Fixture *fixture, gconstpointer user)
+{
+    static const char *const actions[] = { "kill-before", "kill-after" };
+    const VtSeqTable *const tables[] = { vt_hostdev_take_table(), vt_hostdev_return_table() };
+
+    if (!VT_FAULT_INJECTION) {
+        g_test_skip("this build has no fault injection (-Dfault-injection=true)");
+        return;
+    }
+    g_setenv(HOSTDEVTEST_DIR, fixture->dir, TRUE);
+    for (gsize t = 0; t < G_N_ELEMENTS(tables); t++)
+        for (gsize i = 0; i < 2 * tables[t]->n_steps; i++) {
+            g_autofree char *fault =
+                g_strdup_printf("%s/%s:%s", tables[t]->name, tables[t]->steps[i / 2].name, actions[i % 2]);
+
+            g_test_message("%s", fault);
+            g_setenv("VIRTTEAM_FAULT", fault, TRUE);
+            g_test_trap_subprocess("/driver/hostdev/killed", 0, 0);
+            g_assert_false(g_test_trap_has_passed());
+            g_unsetenv("VIRTTEAM_FAULT");
+            hostdevtest_restart(fixture);
+        }
+    g_unsetenv(HOSTDEVTEST_DIR);
+}
+
 #define HOSTDEVTEST_ADD(path, func)                                                                          \
     g_test_add("/driver/hostdev/" path, Fixture, NULL, hostdevtest_set_up, func, hostdevtest_tear_down)
 
@@ -282,5 +332,7 @@ main(int argc, char **argv)
     HOSTDEVTEST_ADD("an-absent-device-names-the-address", test_an_absent_device_names_the_address);
     HOSTDEVTEST_ADD("a-failure-at-any-step-leaves-nothing", test_a_failure_at_any_step_leaves_nothing);
     HOSTDEVTEST_ADD("a-restart-gives-back-what-nobody-runs", test_a_restart_gives_back_what_nobody_runs);
+    HOSTDEVTEST_ADD("killed", test_killed);
+    HOSTDEVTEST_ADD("a-kill-at-any-step-leaves-nothing", test_a_kill_at_any_step_leaves_nothing);
     return g_test_run();
 }

@@ -14,6 +14,7 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 
 import harness
+import traces
 from harness import LabError, guest_xml, wait_for
 
 CONFIG = os.path.join(harness.vt.BUILD, 'vt-config.h')
@@ -269,6 +270,7 @@ class Migrate(FaultTest):
                     struck += self.revive('kill' in action and done.returncode != 0) + (done.returncode != 0)
                     try:
                         here = self.settled(90)
+                        traces.wait_none(self.b if here is self.a else self.a)
                         self.assert_alive(30)
                     except LabError:
                         # Begin afresh, so that the next step is judged by itself.

@@ -108,6 +108,32 @@ class Direct(harness.LabTest):
         wait_for(lambda: len(self.macvtaps(self.a)) == 1, 30, 'the macvtap to go')
         self.lab.wait_ping()
 
+    def test_an_attach_that_ends_with_the_daemon_leaves_nothing(self):
+        if not faults.has_faults():
+            self.skipTest('this build has no fault injection (-Dfault-injection=true)')
+        self.boot_direct()
+        before = self.macvtaps(self.a)
+        path = os.path.join(self.lab.dir, 'nic.xml')
+        with open(path, 'w') as f:
+            f.write(NIC)
+        for action in ('kill-before', 'kill-after'):
+            for step in ('make-macvtap', 'make-tap', 'plug'):
+                with self.subTest(step=step, action=action):
+                    with open(self.a.environment['VIRTTEAM_FAULT_FILE'], 'w') as f:
+                        f.write('attach/%s:%s' % (step, action))
+                    self.assertNotEqual(self.a.virsh('attach-device', self.domain, path, check=False).returncode, 0)
+                    with open(self.a.environment['VIRTTEAM_FAULT_FILE'], 'w'):
+                        pass
+                    self.a.daemon.wait(20)
+                    self.a.start_daemon()
+                    self.a.wait_state(self.domain, 'running')
+                    if (step, action) == ('plug', 'kill-after'):
+                        # QEMU has it: it was attached.
+                        wait_for(lambda: len(self.macvtaps(self.a)) == 2, 30, 'the interface to be there')
+                        self.a.virsh('detach-device', self.domain, path)
+                    wait_for(lambda: self.macvtaps(self.a) == before, 30, lambda: '%s to be %s' % (self.macvtaps(self.a), before))
+        self.assert_alive()
+
     def test_missing_interface_below_is_refused_with_nothing_left(self):
         self.define_direct(dev='nowhere0')
         failed = self.a.virsh('start', self.domain, check=False)

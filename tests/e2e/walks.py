@@ -173,7 +173,7 @@ class Images(faults.FaultTest):
 
     def each_step(self, action):
         self.file = os.path.join(self.lab.dir, 'walked.image')
-        serial = self.boot(memory_mib=160)
+        serial = self.boot()
         struck = 0
         for name in ('save', 'restore'):
             for step in faults.sequences()[name]:
