@@ -219,7 +219,8 @@ guardtest_round(GuardTest *test)
     commands = fake_guest_commands();
     words = g_strsplit(commands, " ", -1);
     for (char **word = words; *word; word++) {
-        if (!g_str_has_prefix(*word, "device_") && !g_str_equal(*word, "set_link"))
+        if (!g_str_has_prefix(*word, "device_") && !g_str_equal(*word, "set_link") &&
+            !g_str_equal(*word, "system_reset") && !g_str_equal(*word, "cont"))
             continue;
         g_string_append_printf(test->acts, "%s%s", test->acts->len ? " " : "", *word);
         if (g_str_equal(*word, "device_add")) {
@@ -623,7 +624,27 @@ test_device_error(void)
             guardtest_round(&test);
         g_assert_nonnull(strstr(logged->str, rows[i].said));
         g_assert_true(*rows[i].said || !logged->len);
+        guardtest_round(&test);
+        guardtest_acts(&test, "");
     }
+    guardtest_close(&test);
+}
+
+/* Whoever wants a guest that has crashed to boot again gets that. */
+static void
+test_device_error_restarts(void)
+{
+    GuardTest test;
+
+    guardtest_open(&test, "<on_crash>restart</on_crash>" QEMUS, HOUR);
+    guardtest_give_function(&test);
+    fake_guest_stop_cpus(test.domain);
+    fake_guest_answer("query-status", "{\"status\":\"internal-error\",\"running\":false}");
+    fake_guest_event(test.domain, STOP);
+    guardtest_wait_act(&test, "cont");
+    guardtest_acts(&test, "system_reset cont");
+    guardtest_round(&test);
+    g_assert_cmpint(vt_domain_state(test.domain, NULL), ==, VT_DOMAIN_RUNNING);
     guardtest_close(&test);
 }
 
@@ -655,6 +676,7 @@ main(int argc, char **argv)
     g_test_add_data_func("/driver/team-guard/function-is-gone-managed", MANAGED, test_function_is_gone);
     g_test_add_func("/driver/team-guard/function-of-nobody", test_function_of_nobody);
     g_test_add_func("/driver/team-guard/device-error", test_device_error);
+    g_test_add_func("/driver/team-guard/device-error-restarts", test_device_error_restarts);
     status = g_test_run();
     g_string_free(logged, TRUE);
     return status;

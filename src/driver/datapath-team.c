@@ -11,6 +11,7 @@
 #include "driver/job.h"
 #include "driver/team-keep.h"
 #include "qemu/nic-sight.h"
+#include "util/deadline.h"
 #include "util/log.h"
 #include "util/message-id.h"
 
@@ -448,12 +449,7 @@ datapath_team_set_watch(VtDatapathTeam *team)
 static void
 datapath_team_set_timers(VtDatapathTeam *team)
 {
-    gint64 now_ms = g_get_monotonic_time() / 1000;
-
-    g_clear_handle_id(&team->tick, g_source_remove);
-    if (team->handover.deadline_ms >= 0)
-        team->tick =
-            g_timeout_add((guint)MAX(team->handover.deadline_ms - now_ms, 0) + 1, datapath_team_tick, team);
+    vt_deadline_set(&team->tick, team->handover.deadline_ms, datapath_team_tick, team);
     if (!vt_handover_wants_signs(&team->handover)) {
         g_clear_handle_id(&team->look, g_source_remove);
         team->has_frames = FALSE;

@@ -203,6 +203,17 @@ guest_event_panicked(VtDomain *domain, const VtQmpEvent *event)
         guest_event_stop(domain, VT_SHUTOFF_CRASHED, STOPPED_CRASHED);
 }
 
+/* To QEMU, a device that reports an error has made the guest crash: it goes on only after a reset. */
+static void
+guest_event_device_failed(VtDomain *domain)
+{
+    if (!guest_event_restarts(domain->live->on_crash) || domain->state != VT_DOMAIN_PAUSED ||
+        domain->stopping || vt_job_kind(domain) == VT_JOB_MIGRATION_OUT)
+        return;
+    vt_log_info("domain '%s' is reset for that, as its <on_crash> says", domain->name);
+    guest_event_restart(domain);
+}
+
 /* ---- stop and go ---- */
 
 static void
@@ -395,7 +406,7 @@ vt_guest_event_handle(VtDomain *domain, const VtQmpEvent *event)
     }
     vt_team_state_event(keep, event);
     vt_team_enforce_event(keep, event);
-    vt_team_guard_event(keep, event);
+    vt_team_guard_event(keep, event, guest_event_device_failed);
     vt_domain_tell_event(keep, event);
     if (keep->driver)
         vt_event_monitor(keep->driver, keep, event);

@@ -25,6 +25,7 @@
 #include "driver/job.h"
 #include "driver/team-switch.h"
 #include "qemu/process.h"
+#include "util/deadline.h"
 #include "util/json.h"
 #include "util/link-watch.h"
 #include "util/log.h"
@@ -353,11 +354,7 @@ guard_poll(gpointer user)
 static void
 guard_set_timers(GuardTeam *one)
 {
-    gint64 now_ms = g_get_monotonic_time() / 1000;
-
-    g_clear_handle_id(&one->tick, g_source_remove);
-    if (one->core.deadline_ms >= 0)
-        one->tick = g_timeout_add((guint)MAX(one->core.deadline_ms - now_ms, 0) + 1, guard_tick, one);
+    vt_deadline_set(&one->tick, one->core.deadline_ms, guard_tick, one);
 }
 
 /* ---- a guest that has a primary which does not work ---- */
@@ -479,14 +476,21 @@ guard_named_in(GPtrArray *list, const char *log)
     return g_string_free(names, FALSE);
 }
 
-/* QEMU stops a guest whose device reports an error that cannot be mended (VFIO: AER, fatal); no event says why. */
+typedef struct {
+    VtDomain *domain; /* with a reference */
+    void (*failed)(VtDomain *domain);
+} GuardStop;
+
+/* QEMU stops a guest whose device reports an error that cannot be mended (VFIO: AER); no event says why. */
 static void
 guard_stopped(gpointer user, JsonNode *result, const GError *error)
 {
-    g_autoptr(VtDomain) domain = user;
+    g_autofree GuardStop *stop = user;
+    g_autoptr(VtDomain) domain = stop->domain;
     g_autofree char *log = NULL, *names = NULL;
 
-    if (error || g_strcmp0(vt_json_string_or(result, "status", NULL), "internal-error") != 0)
+    if (error || !vt_domain_is_active(domain) ||
+        g_strcmp0(vt_json_string_or(result, "status", NULL), "internal-error") != 0)
         return;
     log = domain->process ? vt_process_log_tail(domain->process) : g_strdup("");
     names = guard_named_in(guard_list(domain), log);
@@ -495,20 +499,25 @@ guard_stopped(gpointer user, JsonNode *result, const GError *error)
         "domain '%s': QEMU has stopped the guest for an error of %s, and lets it go on only after a reset "
         "('virsh reset', 'virsh resume'); what the device reported is in the log of its QEMU",
         domain->name, names);
+    stop->failed(domain);
 }
 
 void
-vt_team_guard_event(VtDomain *domain, const VtQmpEvent *event)
+vt_team_guard_event(VtDomain *domain, const VtQmpEvent *event, void (*failed)(VtDomain *domain))
 {
     GPtrArray *list = guard_list(domain);
     VtQmpClient *qmp = vt_domain_qmp(domain, NULL);
+    GuardStop *stop;
     gboolean any = FALSE;
 
     for (guint i = 0; list && i < list->len; i++)
         any |= ((const GuardTeam *)g_ptr_array_index(list, i))->is_host;
     if (!any || !qmp || !g_str_equal(event->name, "STOP"))
         return;
-    vt_qmp_client_call(qmp, "query-status", NULL, TEAM_GUARD_QMP_MS, guard_stopped, vt_domain_ref(domain));
+    stop = g_new0(GuardStop, 1);
+    stop->domain = vt_domain_ref(domain);
+    stop->failed = failed;
+    vt_qmp_client_call(qmp, "query-status", NULL, TEAM_GUARD_QMP_MS, guard_stopped, stop);
 }
 
 /* ---- what there is ---- */

@@ -48,8 +48,15 @@ gboolean vt_team_guard_taken(VtDomain *domain, const char *alias);
 /** What the kernel tells of an interface: NULL as in VtLinkWatchFunc; for tests. */
 void vt_team_guard_link_changed(VtDriver *driver, const VtLinkInfo *info, gboolean gone);
 
-/** An event of QEMU: a guest that QEMU stops for an error of its device. */
-void vt_team_guard_event(VtDomain *domain, const VtQmpEvent *event);
+/**
+ * vt_team_guard_event - an event of QEMU
+ * @domain: active
+ * @event:  what QEMU said
+ * @failed: told, later, when QEMU has stopped the guest for an error of its device, and that has been reported
+ *
+ * Source: QEMU, hw/vfio/pci.c, vfio_err_notifier_handler(); QAPI RunState, internal-error.
+ */
+void vt_team_guard_event(VtDomain *domain, const VtQmpEvent *event, void (*failed)(VtDomain *domain));
 
 /** "well", "suspect" ...; NULL for a team that is not watched. */
 const char *vt_team_guard_state(const VtDomain *domain, const char *team);

@@ -106,6 +106,16 @@ class Teams(harness.LabTest):
                 self.both_answer()
                 self.remove_guests()
 
+    def test_both_that_are_not_ejected_in_time(self):
+        """QEMU waits for all of its own at once, and does not say for which."""
+        policy = "orchestration='qemu' unplug-timeout='3'"
+        self.boot_two(policy, policy, options=DEAF, kernel_options='acpiphp.disable=1')
+        failed = self.migrate(self.a, self.b, check=False, timeout=90)
+        self.assertNotEqual(failed.returncode, 0)
+        self.assertIn("runs on here: 'ua-primary' (team 'ua-standby'), 'ua-primary2' (team 'ua-standby2');", failed.stderr)
+        self.assertEqual(self.settled(), self.a)
+        self.both_answer()
+
     def test_cancel_brings_both_back(self):
         serial = self.boot_two("orchestration='qemu'", "orchestration='management'")
         self.a.virsh('migrate-setspeed', self.domain, '2')
