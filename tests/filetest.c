@@ -275,10 +275,47 @@ test_fd_flags(void)
     g_assert_error(error, VT_ERROR, VT_ERROR_SYSTEM);
 }
 
+/* Rows: names in a directory, and whether they are still there afterwards. */
+static void
+test_sweep(void)
+{
+    static const struct {
+        const char *name;
+        gboolean stays;
+    } rows[] = {
+        { "web.journal", TRUE },
+        { "web.journal.Ab3dEf", FALSE },
+        { "web.journal.Ab3dE", TRUE },
+        { "web.status.Ab3dEf", TRUE },
+        { "web.journal.Ab3dEf.status", TRUE },
+        { ".journal.Ab3dEf", TRUE },
+        { "journal.Ab3dEf", TRUE },
+        { "Ab3dEf", TRUE },
+    };
+    g_autofree char *dir = g_dir_make_tmp("vt-sweep-XXXXXX", NULL);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *path = g_build_filename(dir, rows[i].name, NULL);
+
+        g_assert_true(g_file_set_contents(path, "x", 1, NULL));
+    }
+    vt_file_sweep(dir, ".journal");
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *path = g_build_filename(dir, rows[i].name, NULL);
+
+        g_test_message("%s", rows[i].name);
+        g_assert_true(g_file_test(path, G_FILE_TEST_EXISTS) == rows[i].stays);
+        g_unlink(path);
+    }
+    g_assert_cmpint(g_rmdir(dir), ==, 0);
+    vt_file_sweep(dir, ".journal"); /* there is none */
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/util/file/sweep", test_sweep);
 #define ADD(path, func) g_test_add(path, Fixture, NULL, set_up, func, tear_down)
     ADD("/util/file/write-replaces-and-read-is-bounded", test_write_and_read);
     ADD("/util/file/a-failed-write-leaves-nothing-behind", test_failed_write_leaves_old);

@@ -218,6 +218,7 @@ vt_net_port_load(VtDriver *driver)
     g_autoptr(GDir) dir = g_dir_open(list->dir, 0, NULL);
     const char *name;
 
+    vt_file_sweep(list->dir, ".json");
     while (dir && (name = g_dir_read_name(dir)))
         if (g_str_has_suffix(name, ".json"))
             net_port_load_file(list, name);

@@ -47,6 +47,7 @@
 #include "driver/vf-give.h"
 #include "driver/team-guard.h"
 #include "util/json.h"
+#include "util/file.h"
 #include "util/log.h"
 #include "util/message-id.h"
 
@@ -528,8 +529,11 @@ recover_sweep(VtDriver *driver)
 void
 vt_recover_run(VtDriver *driver)
 {
+    static const char *const suffixes[] = { ".journal", ".datapath", ".ports", ".pid" };
     g_autoptr(GPtrArray) found = vt_store_status_load(driver);
 
+    for (gsize i = 0; i < G_N_ELEMENTS(suffixes); i++) /* before anybody writes such files */
+        vt_file_sweep(driver->config->state_dir, suffixes[i]);
     g_ptr_array_set_free_func(found, NULL);
     for (guint i = 0; i < found->len; i++)
         recover_one(driver, g_ptr_array_index(found, i));

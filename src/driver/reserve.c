@@ -175,6 +175,7 @@ vt_reserve_load(VtDriver *driver)
     g_autoptr(GDir) dir = g_dir_open(list->dir, 0, NULL);
     const char *name;
 
+    vt_file_sweep(list->dir, ".json");
     while (dir && (name = g_dir_read_name(dir))) {
         g_autofree char *address = NULL;
 

@@ -117,16 +117,6 @@ store_read(const char *path, GError **error)
     return g_steal_pointer(&text);
 }
 
-/* What a crash between write and rename leaves: NAME.xml.ABCDEF, six characters made by GLib. */
-static gboolean
-store_is_leftover(const char *file, const char *suffix)
-{
-    const char *dot = strrchr(file, '.');
-
-    return dot && strlen(dot + 1) == 6 && (gsize)(dot - file) > strlen(suffix) &&
-           strncmp(dot - strlen(suffix), suffix, strlen(suffix)) == 0;
-}
-
 static int
 store_compare(gconstpointer a, gconstpointer b)
 {
@@ -146,7 +136,7 @@ store_list(const char *dir_path, const char *suffix)
 
         if (g_str_has_suffix(file, suffix) && strlen(file) > strlen(suffix))
             g_ptr_array_add(paths, g_steal_pointer(&path));
-        else if (store_is_leftover(file, suffix) && g_unlink(path) == 0)
+        else if (vt_file_is_leftover(file, suffix) && g_unlink(path) == 0)
             vt_log_info("removed '%s', which an interrupted write left", path);
     }
     g_ptr_array_sort(paths, store_compare);

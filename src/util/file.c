@@ -287,3 +287,28 @@ vt_file_pid_unlock(const char *path, VtFd *fd)
         unlink(path);
     vt_fd_clear(fd);
 }
+
+/* ---- what crashes leave ---- */
+
+gboolean
+vt_file_is_leftover(const char *name, const char *suffix)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot && strlen(dot + 1) == 6 && (gsize)(dot - name) > strlen(suffix) &&
+           strncmp(dot - strlen(suffix), suffix, strlen(suffix)) == 0;
+}
+
+void
+vt_file_sweep(const char *dir_path, const char *suffix)
+{
+    g_autoptr(GDir) dir = g_dir_open(dir_path, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(dir_path, name, NULL);
+
+        if (vt_file_is_leftover(name, suffix))
+            unlink(path);
+    }
+}

@@ -74,6 +74,18 @@ void vt_file_remove_async(const char *path, VtDoneFunc done, gpointer user);
 void vt_file_flush_async(void);
 
 /**
+ * vt_file_is_leftover - whether an interrupted vt_file_write_atomic() may have left a file
+ * @name:   of the file, without its directory
+ * @suffix: that files have which are written there, such as ".xml"
+ *
+ * Return: TRUE for NAME.xml.ABCDEF, six characters made by GLib.
+ */
+gboolean vt_file_is_leftover(const char *name, const char *suffix);
+
+/** Remove what interrupted writes of files with a suffix have left in a directory, at the start. */
+void vt_file_sweep(const char *dir, const char *suffix);
+
+/**
  * vt_file_mkdirs - make a directory and its missing parents
  * @path:  the directory
  * @mode:  permissions of what is made, less the umask; existing directories stay as they are
