@@ -116,7 +116,7 @@ guard_function(const GuardTeam *one)
 
     if (!one->is_host)
         return GUARD_FUNCTION_THERE;
-    if (vt_pci_state(host, &one->bdf) == VT_PCI_GONE || !vt_pci_get(host, &one->bdf, &info, NULL))
+    if (!vt_pci_get(host, &one->bdf, &info, NULL))
         return GUARD_FUNCTION_GONE;
     return vt_team_keep_is(one->domain, one->team) || g_str_equal(info.driver, VT_PCI_VFIO)
                ? GUARD_FUNCTION_THERE
