@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The back end for Open vSwitch on an Open vSwitch of the test's own (userspace datapath: no kernel module), with real
- * taps, in a network namespace; frames are counted.
+ * The back end for Open vSwitch on an Open vSwitch of the test's own, with real taps, in a network namespace; frames are
+ * counted. Its datapath is the one in user space, which needs no kernel module; with VT_OVS_KERNEL (tests/switchdev/run.py)
+ * it is the kernel's.
  */
 #include "datapath/mirror.h"
 #include "datapath/ovs.h"
+#include "datapath/switchdev.h"
 #include "util/command.h"
 #include "util/json.h"
 #include "util/link.h"
 #include "util/ovsctl.h"
 #include "util/tap.h"
+
+#include "lib/listen-behind.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -37,6 +41,7 @@ static const VtMac multicast_mac = { { 0x01, 0x00, 0x5e, 0x01, 0x02, 0x03 } };
 static struct {
     char *dir;
     pid_t database, daemon;
+    gboolean kernel; /* the datapath is its module's */
 } lab;
 
 /* Run to a good end; what it wrote. */
@@ -90,8 +95,8 @@ static void
 daemon_up(void)
 {
     g_autofree char *daemon = g_strdup_printf(
-        "ovs-vswitchd unix:%s/db.sock --disable-system --pidfile=%s/ovs-vswitchd.pid -vconsole:off -vsyslog:off",
-        lab.dir, lab.dir);
+        "ovs-vswitchd unix:%s/db.sock %s--pidfile=%s/ovs-vswitchd.pid -vconsole:off -vsyslog:off", lab.dir,
+        lab.kernel ? "" : "--disable-system ", lab.dir);
 
     lab.daemon = spawn(daemon);
 }
@@ -140,6 +145,16 @@ lab_down(void)
 
 /* ---- a bridge with three taps ---- */
 
+static void
+add_bridge(const char *name)
+{
+    g_autofree char *line =
+        g_strdup_printf("ovs-vsctl --timeout=20 add-br %s -- set bridge %s datapath_type=%s", name, name,
+                        lab.kernel ? "system" : "netdev");
+
+    do_run(line);
+}
+
 typedef struct {
     VtNetlink *netlink;
     VtFd fds[PORTS];
@@ -182,7 +197,7 @@ set_up_vlan(Net *net, guint16 vlan)
     VtLegsSpec spec = { .mac = guest_mac, .short_queue_frames = 50000 };
 
     net->netlink = new_netlink();
-    do_run("ovs-vsctl --timeout=20 add-br br0 -- set bridge br0 datapath_type=netdev");
+    add_bridge("br0");
     g_assert_true(vt_link_set_up(net->netlink, "br0", TRUE, NULL));
     add_port(net, STANDBY, "stand%d", vlan);
     add_port(net, PRIMARY, "prim%d", vlan);
@@ -281,7 +296,7 @@ count_frame(VtFd fd, guint32 number)
     guint count = 0;
     ssize_t got;
 
-    while ((got = read(fd, frame, sizeof frame)) > 0)
+    while ((got = read_behind(fd, frame, sizeof frame)) > 0)
         if (frame_number(frame, got) == number)
             count++;
     return count;
@@ -565,11 +580,11 @@ static void
 test_other_bridge(Net *net, gconstpointer unused)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *move = g_strdup_printf(
-        "ovs-vsctl --timeout=20 add-br br1 -- set bridge br1 datapath_type=netdev -- del-port %s -- add-port br1 %s",
-        net->names[PRIMARY], net->names[PRIMARY]);
+    g_autofree char *move = g_strdup_printf("ovs-vsctl --timeout=20 del-port %s -- add-port br1 %s",
+                                            net->names[PRIMARY], net->names[PRIMARY]);
     g_autofree char *drop = g_strdup_printf("ovs-vsctl --timeout=20 del-br br1");
 
+    add_bridge("br1");
     do_run(move);
     g_assert_false(try_apply(&net->backend, VT_FEED_STANDBY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED);
@@ -644,6 +659,48 @@ test_restart(Net *net, gconstpointer unused)
     apply(&net->backend, VT_FEED_RELEASED);
     snapshot(net, &after);
     assert_same(&before, &after);
+}
+
+/* The primary is a VF of netdevsim's, its representor a port of the kernel's datapath. */
+static void
+test_representor(Net *net, gconstpointer unused)
+{
+    static const struct {
+        VtFeed feed;
+        guint counts[PORTS];
+    } rows[] = {
+        { VT_FEED_STANDBY, { 1, 0, 0 } },        { VT_FEED_STANDBY_COPIED, { 1, 1, 0 } },
+        { VT_FEED_PRIMARY_COPIED, { 1, 1, 0 } }, { VT_FEED_PRIMARY, { 0, 1, 0 } },
+        { VT_FEED_PRIMARY_COPIED, { 1, 1, 0 } }, { VT_FEED_STANDBY, { 1, 0, 0 } },
+    };
+    VtOvsctlPortSpec port = { .bridge = "br0", .name = "ens1f0_1", .mac = guest_mac };
+    VtSwitchdevSpec spec = { .mac = guest_mac,
+                             .standby = net->names[STANDBY],
+                             .representor = "ens1f0_1",
+                             .ovs = TRUE,
+                             .pf = "ens1f0",
+                             .vf = 1,
+                             .tries = 2 };
+    g_autoptr(GError) error = NULL;
+
+    vt_backend_clear(&net->backend);
+    net->backend = vt_switchdev_new(&spec, new_netlink(), new_netlink());
+    g_assert_false(try_apply(&net->backend, VT_FEED_STANDBY, &error));
+    g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED); /* it is no port yet */
+    g_clear_error(&error);
+    apply(&net->backend, VT_FEED_RELEASED);
+    vt_ovsctl_port_add(&port, &error);
+    g_assert_no_error(error);
+    vt_fd_clear(&net->fds[PRIMARY]);
+    net->fds[PRIMARY] = listen_behind(net->netlink, "ens1f0_1");
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        apply(&net->backend, rows[i].feed);
+        settle();
+        g_test_message("%s", vt_feed_name(rows[i].feed));
+        expect(net, UPLINK, &guest_mac, &other_mac, rows[i].counts);
+        expect(net, UPLINK, &broadcast_mac, &other_mac, rows[i].counts);
+    }
+    apply(&net->backend, VT_FEED_RELEASED);
 }
 
 static void
@@ -816,6 +873,7 @@ run_tests(int *argc, char ***argv)
     int status;
 
     g_test_init(argc, argv, NULL);
+    lab.kernel = g_getenv("VT_OVS_KERNEL") != NULL;
     lab_up();
 #define ADD(path, func) g_test_add(path, Net, NULL, set_up, func, tear_down)
     ADD("/datapath/ovs/every-feed-reaches-its-legs-exactly-once", test_feeds);
@@ -830,6 +888,8 @@ run_tests(int *argc, char ***argv)
     ADD("/datapath/ovs/legs-on-two-bridges-are-refused", test_other_bridge);
     ADD("/datapath/ovs/interfaces-that-are-gone", test_missing_interfaces);
     ADD("/datapath/ovs/a-switch-that-is-started-anew-is-told-again", test_restart);
+    if (lab.kernel)
+        ADD("/datapath/ovs/a-representor-is-a-leg", test_representor);
     ADD("/datapath/ovs/signs-of-life", test_life);
     ADD("/util/ovsctl/ports-are-as-they-were-asked-for", test_ports);
     ADD("/datapath/ovs/no-frame-is-lost-or-doubled-during-a-switch", test_nothing_is_lost);
@@ -845,7 +905,7 @@ main(int argc, char **argv)
         printf("1..0 # SKIP there is no Open vSwitch (package openvswitch-switch)\n");
         return 0;
     }
-    if (unshare(CLONE_NEWNET) < 0) {
+    if (!g_getenv("VT_OVS_KERNEL") && unshare(CLONE_NEWNET) < 0) {
         fprintf(stderr, "ovstest needs root for a network namespace of its own: %s\n", g_strerror(errno));
         return 1;
     }

@@ -15,10 +15,9 @@
 #include "util/tap.h"
 
 #include "lib/fake-pf.h"
+#include "lib/listen-behind.h"
 #include "lib/make-bridge.h"
 
-#include <linux/if_packet.h>
-#include <net/ethernet.h>
 #include <sched.h>
 #include <stdio.h>
 
@@ -133,19 +132,6 @@ fake_netlink(Net *net)
     return vt_netlink_new_fake(fake_pf_answer, &net->pf);
 }
 
-/* What an interface sends. */
-static VtFd
-listen_behind(VtNetlink *netlink, const char *name)
-{
-    struct sockaddr_ll address = { .sll_family = AF_PACKET,
-                                   .sll_protocol = htons(ETH_P_ALL),
-                                   .sll_ifindex = vt_link_index(netlink, name, NULL) };
-    VtFd fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL));
-
-    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof address), ==, 0);
-    return fd;
-}
-
 static void
 set_up_netdevsim(Net *net)
 {
@@ -227,19 +213,11 @@ static guint32 next_number;
 static guint
 count_frame(VtFd fd, guint32 number)
 {
-    struct sockaddr_ll from = { .sll_pkttype = PACKET_OUTGOING };
-    socklen_t length = sizeof from;
     guint8 frame[2048];
     guint count = 0;
 
-    /* A tap gives what is sent; a packet socket what is received, too. */
-    while (recvfrom(fd, frame, sizeof frame, 0, (struct sockaddr *)&from, &length) > 0 ||
-           (errno == ENOTSOCK && read(fd, frame, sizeof frame) > 0)) {
+    while (read_behind(fd, frame, sizeof frame) > 0) {
         guint32 found;
-
-        length = sizeof from;
-        if (from.sll_pkttype != PACKET_OUTGOING)
-            continue;
 
         memcpy(&found, frame + 14, sizeof found);
         if (frame[12] == 0x88 && frame[13] == 0xb5 && found == number)

@@ -45,4 +45,6 @@ done
 status=0
 VT_RECORD=$share "$VT_BUILD/tests/netdevsimtest" || status=1
 VT_NETDEVSIM=1 "$VT_BUILD/tests/switchdevtest" || status=1
+modprobe openvswitch
+VT_OVS_KERNEL=1 "$VT_BUILD/tests/ovstest" || status=1
 exit $status

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The switchdev back end on a kernel that has such a NIC: netdevsim, in a machine of its own (TCG).
+"""The switchdev back end on a kernel that has such a NIC: netdevsim, in a machine of its own (TCG). Open vSwitch's, too,
+with the datapath of its kernel module.
 
     tests/switchdev/run.py           run its tests there; the recordings are made, and thrown away
     tests/switchdev/run.py --record  and put the new recordings there
@@ -22,7 +23,7 @@ from vfiolab import EMULATOR, VFIO, vt  # noqa: E402
 
 SWITCHDEV = os.environ.get('VT_SWITCHDEV', os.path.join(vt.BUILD, 'switchdev'))
 RECORDINGS = os.path.join(HERE, '..', 'netlinkdata')
-LIMIT_S = 600
+LIMIT_S = 1800
 
 
 def read(path):
