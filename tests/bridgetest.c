@@ -9,6 +9,7 @@
 
 #include "lib/kernel-answer.h"
 #include "lib/make-bridge.h"
+#include "lib/stream.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
@@ -20,8 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FRAMES_MAX 20000
-#define ETHERTYPE  0x88b5 /* IEEE 802: local experimental */
+#define ETHERTYPE 0x88b5 /* IEEE 802: local experimental */
 
 enum { STANDBY, PRIMARY, UPLINK, PORTS };
 
@@ -544,113 +544,18 @@ test_life(Net *net, gconstpointer unused)
 
 /* ---- a stream of frames during a switch ---- */
 
-typedef struct {
-    Net *net;
-    gint stop;
-    gint sent;
-    guint8 *seen[2]; /* times that a leg got frame N */
-} Stream;
-
-static gpointer
-stream_send(gpointer data)
-{
-    Stream *stream = data;
-
-    while (!g_atomic_int_get(&stream->stop) && stream->sent < FRAMES_MAX) {
-        send_frame(stream->net->fds[UPLINK], &guest_mac, &other_mac, 0x80000000u | (guint)stream->sent);
-        g_atomic_int_inc(&stream->sent);
-        g_usleep(30);
-    }
-    return NULL;
-}
-
-static void
-stream_drain(Stream *stream, guint leg)
-{
-    guint8 frame[2048];
-    guint32 number;
-
-    while (read(stream->net->fds[leg], frame, sizeof frame) > 0) {
-        memcpy(&number, frame + 14, sizeof number);
-        if (frame[12] == ETHERTYPE >> 8 && (number & 0x80000000u) && (number & 0x7fffffffu) < FRAMES_MAX)
-            stream->seen[leg][number & 0x7fffffffu]++;
-    }
-}
-
-static gpointer
-stream_receive(gpointer data)
-{
-    Stream *stream = data;
-    struct pollfd pfds[2] = { { .fd = stream->net->fds[STANDBY], .events = POLLIN },
-                              { .fd = stream->net->fds[PRIMARY], .events = POLLIN } };
-
-    while (!g_atomic_int_get(&stream->stop)) {
-        poll(pfds, 2, 10);
-        stream_drain(stream, STANDBY);
-        stream_drain(stream, PRIMARY);
-    }
-    return NULL;
-}
-
-typedef struct {
-    VtFeed from, to;
-    guint listens; /* leg on which not a single frame may be missing or doubled */
-} Switch;
-
-static void
-stream_wait(Stream *stream, gint frames)
-{
-    gint target = g_atomic_int_get(&stream->sent) + frames;
-
-    while (g_atomic_int_get(&stream->sent) < target)
-        g_usleep(500);
-}
-
-static void
-run_switch(Net *net, const Switch *row)
-{
-    Stream stream = { .net = net, .seen = { g_malloc0(FRAMES_MAX), g_malloc0(FRAMES_MAX) } };
-    GThread *sender, *receiver;
-    guint bad = 0;
-
-    apply(&net->backend, row->from);
-    receiver = g_thread_new("receiver", stream_receive, &stream);
-    sender = g_thread_new("sender", stream_send, &stream);
-    stream_wait(&stream, 50);
-    apply(&net->backend, row->to);
-    stream_wait(&stream, 50);
-    g_atomic_int_set(&stream.stop, 1);
-    g_thread_join(sender);
-    g_thread_join(receiver);
-    stream_drain(&stream, STANDBY);
-    stream_drain(&stream, PRIMARY);
-    g_test_message("%s to %s: %d frames", vt_feed_name(row->from), vt_feed_name(row->to), stream.sent);
-    for (gint i = 0; i < stream.sent; i++)
-        if (stream.seen[row->listens][i] != 1) {
-            bad++;
-            g_test_message("frame %d came %u times (of the other leg: %u)", i, stream.seen[row->listens][i],
-                           stream.seen[1 - row->listens][i]);
-        }
-    g_assert_cmpuint(bad, ==, 0);
-    g_free(stream.seen[STANDBY]);
-    g_free(stream.seen[PRIMARY]);
-}
-
 static void
 test_nothing_is_lost(Net *net, gconstpointer unused)
 {
-    static const Switch rows[] = {
-        { VT_FEED_PRIMARY, VT_FEED_PRIMARY_COPIED, PRIMARY }, /* before the unplug */
-        { VT_FEED_PRIMARY_COPIED, VT_FEED_STANDBY, STANDBY }, /* ejected: it listened to standby before */
-        { VT_FEED_STANDBY, VT_FEED_STANDBY_COPIED, STANDBY }, /* a primary is plugged */
-        { VT_FEED_STANDBY_COPIED, VT_FEED_PRIMARY_COPIED, PRIMARY }, /* it has been taken */
-        { VT_FEED_PRIMARY_COPIED, VT_FEED_PRIMARY, PRIMARY },        /* settled */
-        { VT_FEED_STANDBY_COPIED, VT_FEED_STANDBY, STANDBY },        /* it has not been taken */
-    };
+    const StreamLab stream = { .backend = &net->backend,
+                               .uplink = net->fds[UPLINK],
+                               .legs = { net->fds[STANDBY], net->fds[PRIMARY] },
+                               .guest = guest_mac,
+                               .other = other_mac,
+                               .pause_us = 30,
+                               .rounds = 3 };
 
-    for (guint round = 0; round < 3; round++)
-        for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
-            run_switch(net, &rows[i]);
+    stream_switches(&stream);
 }
 
 int

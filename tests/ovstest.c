@@ -14,6 +14,7 @@
 #include "util/tap.h"
 
 #include "lib/listen-behind.h"
+#include "lib/stream.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -754,117 +755,19 @@ test_ports(Net *net, gconstpointer unused)
     g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED);
 }
 
-/* ---- a stream of frames during a switch ---- */
-
-#define STREAM_MAX 20000
-
-typedef struct {
-    Net *net;
-    gint stop;
-    gint sent;
-    guint8 *seen[2];
-} Stream;
-
-static gpointer
-stream_send(gpointer data)
-{
-    Stream *stream = data;
-
-    while (!g_atomic_int_get(&stream->stop) && stream->sent < STREAM_MAX - 1) {
-        send_frame(stream->net->fds[UPLINK], &guest_mac, &other_mac, 0, 0x80000000u | (guint)stream->sent);
-        g_atomic_int_inc(&stream->sent);
-        g_usleep(500);
-    }
-    return NULL;
-}
-
-static void
-stream_drain(Stream *stream, guint leg)
-{
-    guint8 frame[2048];
-    ssize_t got;
-
-    while ((got = read(stream->net->fds[leg], frame, sizeof frame)) > 0) {
-        guint32 number = frame_number(frame, got);
-
-        if ((number & 0x80000000u) && (number & 0x7fffffffu) < STREAM_MAX)
-            stream->seen[leg][number & 0x7fffffffu]++;
-    }
-}
-
-static gpointer
-stream_receive(gpointer data)
-{
-    Stream *stream = data;
-
-    while (!g_atomic_int_get(&stream->stop)) {
-        stream_drain(stream, STANDBY);
-        stream_drain(stream, PRIMARY);
-        g_usleep(200);
-    }
-    return NULL;
-}
-
-static void
-stream_wait(Stream *stream, gint frames)
-{
-    gint target = g_atomic_int_get(&stream->sent) + frames;
-
-    while (g_atomic_int_get(&stream->sent) < target)
-        g_usleep(500);
-}
-
-typedef struct {
-    VtFeed from, to;
-    guint listens; /* leg on which not a single frame may be missing or doubled */
-} Switch;
-
-static void
-run_switch(Net *net, const Switch *row)
-{
-    Stream stream = { .net = net, .seen = { g_malloc0(STREAM_MAX), g_malloc0(STREAM_MAX) } };
-    GThread *sender, *receiver;
-    guint bad = 0;
-
-    apply(&net->backend, row->from);
-    settle();
-    receiver = g_thread_new("receiver", stream_receive, &stream);
-    sender = g_thread_new("sender", stream_send, &stream);
-    stream_wait(&stream, 50);
-    apply(&net->backend, row->to);
-    stream_wait(&stream, 50);
-    g_atomic_int_set(&stream.stop, 1);
-    g_thread_join(sender);
-    g_thread_join(receiver);
-    settle();
-    stream_drain(&stream, STANDBY);
-    stream_drain(&stream, PRIMARY);
-    for (gint i = 0; i < stream.sent; i++)
-        if (stream.seen[row->listens][i] != 1) {
-            bad++;
-            g_test_message("%s to %s: frame %d of %d came %u times (of the other leg: %u)",
-                           vt_feed_name(row->from), vt_feed_name(row->to), i, stream.sent,
-                           stream.seen[row->listens][i], stream.seen[1 - row->listens][i]);
-        }
-    g_assert_cmpuint(bad, ==, 0);
-    g_free(stream.seen[STANDBY]);
-    g_free(stream.seen[PRIMARY]);
-}
-
 static void
 test_nothing_is_lost(Net *net, gconstpointer unused)
 {
-    static const Switch rows[] = {
-        { VT_FEED_PRIMARY, VT_FEED_PRIMARY_COPIED, PRIMARY }, /* before the unplug */
-        { VT_FEED_PRIMARY_COPIED, VT_FEED_STANDBY, STANDBY }, /* ejected: it listened to standby before */
-        { VT_FEED_STANDBY, VT_FEED_STANDBY_COPIED, STANDBY }, /* a primary is plugged */
-        { VT_FEED_STANDBY_COPIED, VT_FEED_PRIMARY_COPIED, PRIMARY }, /* it has been taken */
-        { VT_FEED_PRIMARY_COPIED, VT_FEED_PRIMARY, PRIMARY },        /* settled */
-        { VT_FEED_STANDBY_COPIED, VT_FEED_STANDBY, STANDBY },        /* it has not been taken */
-    };
+    const StreamLab stream = { .backend = &net->backend,
+                               .uplink = net->fds[UPLINK],
+                               .legs = { net->fds[STANDBY], net->fds[PRIMARY] },
+                               .guest = guest_mac,
+                               .other = other_mac,
+                               .pause_us = 500,
+                               .settle = settle,
+                               .rounds = 1 };
 
-    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
-        run_switch(net, &rows[i]);
+    stream_switches(&stream);
 }
 
 static int
