@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a switch costs the network, by kind of traffic: a table of packets lost, duplicated and the longest silence.
 
-    bench/handover.py [--runs N] [--primary vmxnet3,e1000e] [--traffic reply,receive,send,tcp] [--json FILE]
+    bench/handover.py [--runs N] [--primary vmxnet3,e1000e,igbvf] [--traffic reply,receive,send,tcp] [--json FILE]
 
 Each cell is one guest that is migrated N times (there and back in turn) under one kind of traffic, 200 packets a second:
 
@@ -13,6 +13,9 @@ Each cell is one guest that is migrated N times (there and back in turn) under o
 
 Who conducts: plain QMP with a virtio NIC alone (the limit), plain QMP with QEMU's failover, virtteam with the
 orchestrations qemu and management. Medians over the migrations of a cell; all in one run on one machine, as root.
+
+With --primary igbvf the guest's primary is a real VF on vfio-pci, in the machine of tests/vfio (handover_igbvf.py; tests/vfio/setup.sh
+has to be run before): a guest in a guest, 20 packets a second, a table of its own beside its own limit.
 """
 import argparse
 import json
@@ -30,25 +33,30 @@ from run import table  # noqa: E402
 NAME = 'bench1'
 PORT = 7007
 RATE = 200
-INTERVAL_MS = 1000 / RATE
-TRAFFICS = {
-    'reply': '',
-    'receive': 'vt.sink=%d' % PORT,
-    'send': 'vt.udp=%s:%d:%d' % (vt.CLIENT_IP, PORT, RATE),
-    'tcp': 'vt.tcp=%d' % PORT,
-}
+TRAFFICS = ('reply', 'receive', 'send', 'tcp')
+
+
+def guest_options(kind, rate):
+    """Words for tools/guest-init."""
+    return {
+        'reply': '',
+        'receive': 'vt.sink=%d' % PORT,
+        'send': 'vt.udp=%s:%d:%d' % (vt.CLIENT_IP, PORT, rate),
+        'tcp': 'vt.tcp=%d' % PORT,
+    }[kind]
 
 
 class Traffic:
     """One kind of traffic during one migration."""
 
-    def __init__(self, lab, kind, serial):
+    def __init__(self, lab, kind, serial, per_second=RATE):
         self.kind = kind
         self.serial = serial
+        self.interval_ms = 1000 / per_second
         self.mark = serial.end()
-        rate = ('--rate', str(RATE))
+        rate = ('--rate', str(per_second))
         if kind == 'reply':
-            self.probe = lab.ping(rate=RATE)
+            self.probe = lab.ping(rate=per_second)
         elif kind == 'receive':
             # A fixed neighbour entry: the peer must not ask, because the guest must not answer.
             vt.run('ip', '-n', lab.namespace, 'neigh', 'replace', vt.GUEST_IP, 'lladdr', vt.MAC, 'dev', 'sw0',
@@ -59,15 +67,15 @@ class Traffic:
         else:
             self.probe = lab.probe('tcp', vt.GUEST_IP, '--port', str(PORT), *rate)
 
-    def stop(self):
+    def stop(self, patience_s=30):
         """{lost, duplicates, gap_ms}"""
         result = self.probe.stop()
         if self.kind == 'receive':
             sent = result['sent']
-            result = json.loads(self.serial.wait(r'VT: sink (\{.*\})', 30, self.mark).group(1))
+            result = json.loads(self.serial.wait(r'VT: sink (\{.*\})', patience_s, self.mark).group(1))
             result['lost'] += max(0, sent - result['sent'])
             # The guest's clock stands still while the guest does, the numbers do not.
-            result['longest_gap_ms'] = max(result['longest_gap_ms'], result['longest_loss'] * INTERVAL_MS)
+            result['longest_gap_ms'] = max(result['longest_gap_ms'], result['longest_loss'] * self.interval_ms)
         return {'lost': result['lost'], 'duplicates': result['duplicates'], 'gap_ms': result['longest_gap_ms']}
 
 
@@ -133,7 +141,7 @@ class OurConductor:
 
 def cell(lab, conductor, kind, runs):
     """Boot a guest, migrate it runs times under this traffic; a list of what each did."""
-    conductor.boot(lab, TRAFFICS[kind])
+    conductor.boot(lab, guest_options(kind, RATE))
     conductor.serial.wait('VT: ready', 120)
     if conductor.primary:
         conductor.serial.wait(r'VT: links.*primary:\w+:up', 60)
@@ -166,6 +174,22 @@ def rows_of(results, limit):
     return ['%g' % lost, '%g' % duplicates, '%.0f' % gap, '%.0f' % worst, '%.2f' % (gap / reference) if reference else '-']
 
 
+def print_table(rows, rate, runs):
+    table('Live migration under %d packets a second (median of %d migrations, there and back in turn)' % (rate, runs),
+          ['traffic', 'primary', 'conducted by', 'lost', 'duplicates', 'longest silence (ms)', 'the worst (ms)', 'of the limit'], rows)
+
+
+def measure_igbvf(args):
+    """A real VF, in the machine of tests/vfio; a table of its own, since its seconds are others."""
+    import handover_igbvf
+    rate = args.rate or handover_igbvf.RATE
+    found = handover_igbvf.measure({
+        'traffic': args.traffic.split(','), 'runs': args.runs, 'rate': rate,
+        'conductors': [name for name in handover_igbvf.CONDUCTORS if re.search(args.only, name)]})
+    print_table(handover_igbvf.rows(found), rate, args.runs)
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--runs', type=int, default=4)
@@ -173,15 +197,17 @@ def main():
     parser.add_argument('--traffic', default=','.join(TRAFFICS))
     parser.add_argument('--only', default='', help='a regular expression that the name of the conductor matches')
     parser.add_argument('--json', help='write every single result into this file')
+    parser.add_argument('--rate', type=int, help='packets a second with an igbvf; with others it is always %d' % RATE)
     args = parser.parse_args()
+    primaries = [p for p in args.primary.split(',') if p and p != 'igbvf']
     conductors = [('-', 'plain QMP, virtio only', RawConductor(None)), ('-', 'virtteam, virtio only', OurConductor(None, ''))]
-    for primary in args.primary.split(','):
+    for primary in primaries:
         conductors += [(primary, 'plain QMP', RawConductor(primary)),
                        (primary, 'virtteam, qemu', OurConductor(primary, 'qemu')),
                        (primary, 'virtteam, management', OurConductor(primary, 'management'))]
     rows = []
     everything = []
-    for kind in args.traffic.split(','):
+    for kind in args.traffic.split(',') if primaries else ():
         limit = None
         for primary, name, conductor in conductors:
             if not re.search(args.only, name):
@@ -192,8 +218,10 @@ def main():
             rows.append([kind, primary, name] + rows_of(results, limit))
             everything.append({'traffic': kind, 'primary': primary, 'conducted by': name, 'results': results})
             print('%-8s %-8s %-24s %s' % (kind, primary, name, results), file=sys.stderr, flush=True)
-    table('Live migration under %d packets a second (median of %d migrations, there and back in turn)' % (RATE, args.runs),
-          ['traffic', 'primary', 'conducted by', 'lost', 'duplicates', 'longest silence (ms)', 'the worst (ms)', 'of the limit'], rows)
+    if rows:
+        print_table(rows, RATE, args.runs)
+    if 'igbvf' in args.primary.split(','):
+        everything += measure_igbvf(args)
     if args.json:
         with open(args.json, 'w') as f:
             json.dump(everything, f, indent=1)

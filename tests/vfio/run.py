@@ -41,7 +41,7 @@ def boot_image(folder, name='team1.image', options=''):
         host = lab.a
         host.start_daemon()
         serial = os.path.join(lab.dir, 'team1.serial')
-        host.define(vfiolab.guest_xml(serial, options=options))
+        host.define(vfiolab.guest_xml(serial, options=options, kind='qemu'))
         host.virsh('start', 'team1')
         vt.Serial(serial).wait(r'VT: ready', 120)
         host.virsh('save', 'team1', image, timeout=120)

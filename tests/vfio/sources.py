@@ -83,7 +83,7 @@ def stories(base):
             domain, bus, rest = bdf.split(':')
             self.assertIn("<address type='pci' domain='0x%s' bus='0x%s' slot='0x%s' function='0x%s'/>" % (
                 domain, bus, *rest.split('.')), live)
-            wait_for(lambda: self.has_primary(host), 60, 'QEMU to have the primary')
+            wait_for(lambda: self.has_primary(host), 180, 'QEMU to have the primary')
             return bdf
 
         def set_vfs(self, host, number):
@@ -94,7 +94,7 @@ def stories(base):
                 return
             with open(path, 'w') as f:
                 f.write(str(number))
-            wait_for(lambda: all(vfiolab.driver_of(vf) == 'igbvf' for vf in host.vfs), 30, 'igbvf to take the VFs')
+            wait_for(lambda: all(vfiolab.driver_of(vf) == 'igbvf' for vf in host.vfs), 180, 'igbvf to take the VFs')
             host.ip('link', 'set', host.pf, 'vf', str(VFS - 1), 'mac', vfiolab.GIVEN_MACS[host.name])
 
         def test_1_lent_by_a_pool(self):

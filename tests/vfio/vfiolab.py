@@ -26,6 +26,7 @@ BRIDGE_IPS = {'a': '10.77.0.11', 'b': '10.77.0.12'}
 CLIENT_MAC = '52:54:00:99:00:0c'
 GIVEN_MACS = {'a': '52:54:00:99:02:0a', 'b': '52:54:00:99:02:0b'}
 UUID = '5a1c0de0-0000-4000-8000-0000000000f0'
+CACHE = '/mnt/cache'  # of what the daemons of all labs in this machine know of QEMU
 NO_MAC = '00:00:00:00:00:00'
 VFS = 2
 CROWD = 40
@@ -59,7 +60,7 @@ def interface_of(mac):
                 if f.read().strip() == mac:
                     return name
         return None
-    return wait_for(find, 30, 'an interface with the address ' + mac)
+    return wait_for(find, 120, 'an interface with the address ' + mac)
 
 
 class VfioHost(vt.Host):
@@ -67,7 +68,9 @@ class VfioHost(vt.Host):
 
     def make(self):
         run('ip', 'netns', 'add', self.namespace)
-        os.makedirs(self.root, exist_ok=True)
+        os.makedirs(CACHE, exist_ok=True)
+        os.makedirs(os.path.join(self.root, 'var/cache'), exist_ok=True)
+        os.symlink(CACHE, os.path.join(self.root, 'var/cache/virtteam'))
         self.pf = interface_of(PF_MACS[self.name])
         self.pf_bdf = link_name('/sys/class/net/%s/device' % self.pf)
         self.ip('link', 'set', 'lo', 'up')
@@ -81,7 +84,7 @@ class VfioHost(vt.Host):
         with open(sysfs(self.pf_bdf, 'sriov_numvfs'), 'w') as f:
             f.write(str(VFS))
         self.vfs = [link_name(sysfs(self.pf_bdf, 'virtfn%d' % i)) for i in range(VFS)]
-        wait_for(lambda: all(driver_of(vf) == 'igbvf' for vf in self.vfs), 30, 'igbvf to take the VFs')
+        wait_for(lambda: all(driver_of(vf) == 'igbvf' for vf in self.vfs), 180, 'igbvf to take the VFs')
         # The first VF has no MAC, as they come; the last has one that somebody gave it.
         self.ip('link', 'set', self.pf, 'vf', str(VFS - 1), 'mac', GIVEN_MACS[self.name])
         if self.name == 'b':
@@ -96,6 +99,17 @@ class VfioHost(vt.Host):
             for i in range(CROWD):
                 f.write('fdb add 52:54:00:99:03:%02x dev crowd master static\n' % i)
         self.run('bridge', '-batch', path)
+
+    def start_daemon(self, wait=True, env=None):
+        super().start_daemon(False, env)
+
+        def up():
+            if self.daemon.poll() is not None:
+                raise RuntimeError('virtteamd of host %s ended: %s' % (self.name, self.daemon_log()[-2000:]))
+            with contextlib.suppress(LabError):
+                return self.virsh('uri', check=False, timeout=60).returncode == 0
+        if wait:
+            wait_for(up, 240, lambda: 'virtteamd of host %s: %s' % (self.name, self.daemon_log()[-2000:]), 0.1)
 
     # --- what the host has set
     def vf_settled(self, number):
@@ -175,12 +189,23 @@ class VfioLab(vt.Lab):
         self.daemon_path = os.path.join(self.dir, 'virtteamd')
 
     def up(self):
+        # The machine within has an emulated SVM: a guest in there is emulated once, not twice.
+        run('modprobe', 'kvm_amd')
         os.makedirs(self.dir, exist_ok=True)
         with open(self.daemon_path, 'w') as f:
             f.write('#!/bin/sh\nexec setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock \'%s\' "$@"\n' % self.wrapped)
         os.chmod(self.daemon_path, 0o755)
         super().up()
         self.connect_client()
+        if self.daemons:
+            self.ask_emulator()
+
+    def ask_emulator(self):
+        """The first look at QEMU takes more than a daemon's patience when this machine is busy: before anything needs it."""
+        def known():
+            with contextlib.suppress(LabError):
+                return self.a.virsh('domcapabilities', '--emulatorbin', EMULATOR, timeout=120)
+        wait_for(known, 300, 'virtteamd to know ' + EMULATOR)
 
     def connect_client(self):
         """Put the NIC of the client below its interface, sw0."""
@@ -189,7 +214,7 @@ class VfioLab(vt.Lab):
         run('ip', 'link', 'set', nic, 'netns', self.namespace)
         run('ip', '-n', self.namespace, 'link', 'set', nic, 'master', 'sw0', 'up')
 
-    def wait_ping_from(self, host, timeout=60, address=vt.GUEST_IP):
+    def wait_ping_from(self, host, timeout=180, address=vt.GUEST_IP):
         """Wait until the guest answers a host's bridge."""
         def answered():
             return host.run('ping', '-c', '1', '-W', '2', address, check=False).returncode == 0
@@ -218,9 +243,9 @@ def transient_xml(source):
     </interface>''' % (kind, vt.MAC, where)
 
 
-def guest_xml(serial, source=None, orchestration='qemu', options=''):
+def guest_xml(serial, source=None, orchestration='qemu', options='', kind='kvm'):
     """The guest: the same for the machine in which it boots and for the one in which it runs on, but for its VF."""
-    return '''<domain type='qemu'>
+    return '''<domain type='%(kind)s'>
   <name>team1</name>
   <uuid>%(uuid)s</uuid>
   <metadata>
@@ -237,7 +262,8 @@ def guest_xml(serial, source=None, orchestration='qemu', options=''):
     <cmdline>console=ttyS0 quiet panic=-1 mitigations=off nokaslr vt.ip=%(ip)s/24%(options)s</cmdline>
   </os>
   <features><acpi/><apic/></features>
-  <cpu mode='custom' match='exact' check='none'><model fallback='forbid'>qemu64</model></cpu>
+  <cpu mode='custom' match='exact' check='none'><model fallback='forbid'>qemu64</model>
+    <feature policy='disable' name='svm'/></cpu>
   <clock offset='utc'/>
   <devices>
     <emulator>%(emulator)s</emulator>
@@ -261,7 +287,7 @@ def guest_xml(serial, source=None, orchestration='qemu', options=''):
 </domain>
 ''' % {'uuid': UUID, 'namespace': vt.NAMESPACE, 'orchestration': orchestration, 'guest': vt.GUEST, 'ip': vt.GUEST_IP,
        'emulator': EMULATOR, 'mac': vt.MAC, 'transient': transient_xml(source) if source else '', 'serial': serial,
-       'options': options}
+       'options': options, 'kind': kind}
 
 
 def rewrite_image(source, target, xml):
