@@ -226,6 +226,61 @@ test_persistent_has_its_mac_from_the_transient(void)
 
 #define OURS "urn:virtteam:domain:1"
 
+/* What libvirtd 9.0 answers to the same: by definition, and by virsh metadata --set. */
+static const struct {
+    const char *name, *element; /* "@" stands for the prefix and its colon */
+    const char *defined, *set;
+} blank_rows[] = {
+    { "none", "<@a><@b/><@c><@d>1</@d></@c></@a>", "<a>\n  <b/>\n  <c>\n    <d>1</d>\n  </c>\n</a>",
+      "<a>\n  <b/>\n  <c>\n    <d>1</d>\n  </c>\n</a>" },
+    { "between-elements", "<@a><@b>x</@b>\n\n   <@c/>   </@a>", "<a>\n  <b>x</b>\n  <c/>\n</a>",
+      "<a><b>x</b>\n\n   <c/>   </a>" },
+    { "preserved", "<@a xml:space='preserve'> <@b/> </@a>", "<a xml:space=\"preserve\"> <b/> </a>",
+      "<a xml:space=\"preserve\"> <b/> </a>" },
+    { "among-text", "<@a> lead <@b/>\n\n <@c/></@a>", "<a> lead <b/>\n\n <c/></a>",
+      "<a> lead <b/>\n\n <c/></a>" },
+    { "alone", "<@a>  </@a>", "<a>  </a>", "<a>  </a>" },
+    { "a-comment", "<@a><!-- hi --><@b/></@a>", "<a>\n  <!-- hi -->\n  <b/>\n</a>",
+      "<a>\n  <!-- hi -->\n  <b/>\n</a>" },
+};
+
+static char *
+blank_element(gsize row, const char *prefix)
+{
+    g_auto(GStrv) parts = g_strsplit(blank_rows[row].element, "@", -1);
+
+    return g_strjoinv(prefix, parts);
+}
+
+static void
+test_metadata_blanks(gconstpointer data)
+{
+    gsize row = GPOINTER_TO_SIZE(data);
+    g_autofree char *with = blank_element(row, "t:"), *without = blank_element(row, "");
+    /* The first of its two names gets the declaration. */
+    g_autofree char *rest = g_strdup(strpbrk(with + 1, " >"));
+    g_autofree char *xml = g_strdup_printf(
+        "<domain type='qemu'><name>t</name><metadata><t:a xmlns:t='urn:t'%s</metadata><memory>65536</memory>"
+        "<os><type machine='q35'>hvm</type></os></domain>",
+        rest);
+    g_autoptr(VtDomainDef) def = parsed(xml), copy = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *defined = vt_metadata_get(def, "urn:t", NULL), *set = NULL, *copied = NULL;
+
+    g_assert_cmpstr(defined, ==, blank_rows[row].defined);
+    g_assert_true(vt_metadata_set(def, "t", "urn:t", without, &error));
+    g_assert_no_error(error);
+    set = vt_metadata_get(def, "urn:t", NULL);
+    g_assert_cmpstr(set, ==, blank_rows[row].set);
+    /* Another element changes nothing about it, and a start copies the definition. */
+    g_assert_true(vt_metadata_set(def, "z", "urn:z", "<z/>", NULL));
+    copy = vt_domain_def_copy(def);
+    copied = vt_metadata_get(copy, "urn:t", NULL);
+    g_assert_cmpstr(copied, ==, blank_rows[row].set);
+    g_assert_true(vt_metadata_set(copy, NULL, "urn:t", NULL, NULL));
+    g_assert_cmpstr(copy->metadata_set, ==, "{\"urn:z\":\"<z/>\"}");
+}
+
 static void
 test_metadata_is_set_and_read(void)
 {
@@ -337,6 +392,11 @@ main(int argc, char **argv)
     g_test_add_func("/conf/teaming/automatic-aliases", test_automatic_aliases);
     g_test_add_func("/conf/teaming/persistent-has-its-mac-from-the-transient",
                     test_persistent_has_its_mac_from_the_transient);
+    for (gsize i = 0; i < G_N_ELEMENTS(blank_rows); i++) {
+        g_autofree char *path = g_strconcat("/conf/metadata/blanks/", blank_rows[i].name, NULL);
+
+        g_test_add_data_func(path, GSIZE_TO_POINTER(i), test_metadata_blanks);
+    }
     g_test_add_func("/conf/metadata/set-and-read", test_metadata_is_set_and_read);
     g_test_add_func("/conf/metadata/refused", test_metadata_is_refused);
     g_test_add_func("/conf/metadata/has-a-limit", test_metadata_has_a_limit);

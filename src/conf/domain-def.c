@@ -209,12 +209,12 @@ vt_controller_def_new(VtControllerType type)
 /* ---- the domain ---- */
 
 static const gsize domain_def_domain_strings[] = {
-    AT(VtDomainDef, name),           AT(VtDomainDef, title),     AT(VtDomainDef, description),
-    AT(VtDomainDef, metadata),       AT(VtDomainDef, os.arch),   AT(VtDomainDef, os.machine),
-    AT(VtDomainDef, os.kernel),      AT(VtDomainDef, os.initrd), AT(VtDomainDef, os.cmdline),
-    AT(VtDomainDef, cpu.match),      AT(VtDomainDef, cpu.check), AT(VtDomainDef, cpu.fallback),
-    AT(VtDomainDef, cpu.migratable), AT(VtDomainDef, cpu.model), AT(VtDomainDef, cpu.vendor),
-    AT(VtDomainDef, clock.offset),   AT(VtDomainDef, emulator),
+    AT(VtDomainDef, name),         AT(VtDomainDef, title),          AT(VtDomainDef, description),
+    AT(VtDomainDef, metadata),     AT(VtDomainDef, metadata_set),   AT(VtDomainDef, os.arch),
+    AT(VtDomainDef, os.machine),   AT(VtDomainDef, os.kernel),      AT(VtDomainDef, os.initrd),
+    AT(VtDomainDef, os.cmdline),   AT(VtDomainDef, cpu.match),      AT(VtDomainDef, cpu.check),
+    AT(VtDomainDef, cpu.fallback), AT(VtDomainDef, cpu.migratable), AT(VtDomainDef, cpu.model),
+    AT(VtDomainDef, cpu.vendor),   AT(VtDomainDef, clock.offset),   AT(VtDomainDef, emulator),
 };
 
 /* The arrays of a domain and what their items are. */

@@ -339,6 +339,7 @@ typedef struct {
     gboolean has_uuid; /* FALSE: postparse generates */
     char *title, *description;
     char *metadata;                         /* children of <metadata> as text, unchanged; nullable */
+    char *metadata_set;                     /* nullable: what clients have set of it, for conf/metadata */
     GPtrArray *team_policies;               /* of VtTeamPolicy *, read from @metadata */
     guint64 memory_kib, current_memory_kib; /* current 0: not said */
     guint vcpus;

@@ -8,6 +8,7 @@
 #include "conf/teaming-rules.h"
 #include "conf/teaming.h"
 #include "util/i18n.h"
+#include "util/json.h"
 
 /* ---- the text of the element ---- */
 
@@ -110,12 +111,12 @@ metadata_node_indented(const xmlNode *node)
     return text;
 }
 
-/* Blanks between elements, which stand for nothing; where there is text among them, they do. The depth of the tree
- * is bounded by the parser. */
+/* Blanks between elements, which stand for nothing; where there is text among them, or xml:space says so, they do. The
+ * depth of the tree is bounded by the parser. */
 static void
 metadata_drop_blanks(xmlNode *node)
 {
-    gboolean has_element = FALSE, has_text = FALSE;
+    gboolean has_element = FALSE, has_text = xmlNodeGetSpacePreserve(node) == 1;
     xmlNode *next;
 
     for (xmlNode *child = node->children; child; child = child->next) {
@@ -183,6 +184,31 @@ vt_metadata_format(VtXmlWriter *writer, const VtDomainDef *def)
 }
 
 /* ---- one namespace's element ---- */
+
+/* An element that a client has set is shown as it was set, blanks and all; one that came with a definition, indented
+ * anew. Source: what libvirtd 9.0 answers; there the definition's parser drops such blanks, the other one does not. */
+static JsonObject *
+metadata_as_set(const VtDomainDef *def)
+{
+    g_autoptr(JsonNode) root =
+        def->metadata_set ? vt_json_parse(def->metadata_set, strlen(def->metadata_set), NULL) : NULL;
+
+    return root && JSON_NODE_HOLDS_OBJECT(root) ? json_object_ref(json_node_get_object(root))
+                                                : json_object_new();
+}
+
+/* @shown: (nullable) it was removed */
+static void
+metadata_note_set(VtDomainDef *def, const char *uri, const char *shown)
+{
+    g_autoptr(JsonObject) all = metadata_as_set(def);
+
+    json_object_remove_member(all, uri);
+    if (shown)
+        json_object_set_string_member(all, uri, shown);
+    g_free(def->metadata_set);
+    def->metadata_set = json_object_get_size(all) > 0 ? vt_json_object_to_string(all) : NULL;
+}
 
 static VtXmlDoc *
 metadata_document(const VtDomainDef *def, GError **error)
@@ -252,13 +278,30 @@ metadata_attrs_use(const xmlNode *node, const char *uri)
     return FALSE;
 }
 
+/* Without the namespace, which who asks has named. */
+static char *
+metadata_shown(xmlNode *node, const char *uri, gboolean keep_blanks)
+{
+    xmlNode *copy = xmlDocCopyNode(node, node->doc, 1);
+    char *text;
+
+    metadata_replace_ns(copy, uri, NULL);
+    if (!metadata_attrs_use(copy, uri))
+        metadata_drop_declaration(copy, uri);
+    if (!keep_blanks)
+        metadata_drop_blanks(copy);
+    text = metadata_node_indented(copy);
+    xmlFreeNode(copy);
+    return text;
+}
+
 char *
 vt_metadata_get(const VtDomainDef *def, const char *uri, GError **error)
 {
     g_autoptr(VtXmlDoc) doc = metadata_document(def, error);
+    g_autoptr(JsonObject) as_set = metadata_as_set(def);
     g_autofree char *shown = vt_xml_shown(uri);
-    xmlNode *node, *copy;
-    char *text;
+    xmlNode *node;
 
     if (!doc)
         return NULL;
@@ -268,14 +311,9 @@ vt_metadata_get(const VtDomainDef *def, const char *uri, GError **error)
                      shown);
         return NULL;
     }
-    copy = xmlDocCopyNode(node, doc, 1);
-    metadata_replace_ns(copy, uri, NULL);
-    if (!metadata_attrs_use(copy, uri))
-        metadata_drop_declaration(copy, uri);
-    metadata_drop_blanks(copy);
-    text = metadata_node_indented(copy);
-    xmlFreeNode(copy);
-    return text;
+    if (json_object_has_member(as_set, uri))
+        return g_strdup(json_object_get_string_member(as_set, uri));
+    return metadata_shown(node, uri, FALSE);
 }
 
 /* The namespace the new element is to have, declared at it under @key. */
@@ -306,9 +344,9 @@ metadata_check_names(const char *key, const char *uri, gboolean needs_key, GErro
     return TRUE;
 }
 
-/* The new element as it will stand in <metadata>. */
+/* The new element as it will stand in <metadata>; @as_set: and as it is shown. */
 static char *
-metadata_new_element(const char *key, const char *uri, const char *xml, GError **error)
+metadata_new_element(const char *key, const char *uri, const char *xml, char **as_set, GError **error)
 {
     g_autoptr(VtXmlDoc) doc = vt_xml_parse(xml, error);
     g_autofree char *shown = vt_xml_shown(key);
@@ -331,6 +369,7 @@ metadata_new_element(const char *key, const char *uri, const char *xml, GError *
                      uri);
         return NULL;
     }
+    *as_set = metadata_shown(root, uri, TRUE);
     return metadata_node_text(root, 1);
 }
 
@@ -400,17 +439,20 @@ gboolean
 vt_metadata_set(VtDomainDef *def, const char *key, const char *uri, const char *xml, GError **error)
 {
     g_autoptr(VtXmlDoc) doc = NULL;
-    g_autofree char *element = NULL;
+    g_autofree char *element = NULL, *as_set = NULL;
 
     if (!metadata_check_names(key, uri, xml != NULL, error))
         return FALSE;
     if (xml) {
-        element = metadata_new_element(key, uri, xml, error);
+        element = metadata_new_element(key, uri, xml, &as_set, error);
         if (!element)
             return FALSE;
     }
     doc = metadata_document(def, error);
     if (!doc)
         return FALSE;
-    return metadata_apply(def, uri, metadata_compose(doc, uri, element), error);
+    if (!metadata_apply(def, uri, metadata_compose(doc, uri, element), error))
+        return FALSE;
+    metadata_note_set(def, uri, as_set);
+    return TRUE;
 }
