@@ -414,7 +414,7 @@ test_restored(Host *h, gconstpointer unused)
 
     note = vt_json_parse(text, strlen(text), &error);
     for (int again = 0; again < 2; again++) { /* a second time changes nothing */
-        vt_probe_host_restore(note, &h->host, h->netlink, &error);
+        vt_probe_host_restore(note, &h->host, NULL, h->netlink, &error);
         g_assert_no_error(error);
         g_assert_cmpuint(count_self(h), ==, self);
         g_assert_cmpint(h->pf.vfs[1].mac.bytes[5], ==, 9);
@@ -445,7 +445,7 @@ test_restored_in_part(Host *h, gconstpointer unused)
     note = vt_json_parse(text, strlen(text), NULL);
     disturb(h, &host);
     h->pf.unsupported = VT_VF_MAC;
-    g_assert_false(vt_probe_host_restore(note, &h->host, h->netlink, &error));
+    g_assert_false(vt_probe_host_restore(note, &h->host, NULL, h->netlink, &error));
     g_assert_nonnull(strstr(error->message, "Cannot set the mac of virtual function 0"));
     g_assert_cmpuint(count_self(h), ==, self);
 }
@@ -469,7 +469,7 @@ test_bad_notes(Host *h, gconstpointer unused)
         g_autoptr(GError) error = NULL;
 
         g_test_message("%s", notes[i]);
-        g_assert_false(vt_probe_host_restore(note, &h->host, h->netlink, &error));
+        g_assert_false(vt_probe_host_restore(note, &h->host, NULL, h->netlink, &error));
         g_assert_nonnull(error);
     }
     g_assert_cmpuint(h->pf.requests, ==, 0);
@@ -493,7 +493,7 @@ test_gone(Host *h, gconstpointer unused)
     put_device_link(h, vf_bdfs[0], "physfn", NULL);
     put_device_link(h, vf_bdfs[1], "physfn", NULL);
     put_device_link(h, vf_bdfs[0], "driver", "../../drivers/nvme");
-    g_assert_true(vt_probe_host_restore(note, &h->host, h->netlink, &error));
+    g_assert_true(vt_probe_host_restore(note, &h->host, NULL, h->netlink, &error));
     g_assert_no_error(error);
     driver = get_device(h, vf_bdfs[0], "driver");
     g_assert_cmpstr(driver, ==, "nvme");

@@ -121,6 +121,35 @@ test_a_probed_function_is_not_given(Fixture *fixture, gconstpointer user)
     g_rmdir(notes);
 }
 
+/* The probe's note comes to the disk after we have looked for it, and before our file is there. */
+static void
+test_a_probe_in_the_same_moment_wins(Fixture *fixture, gconstpointer user)
+{
+    g_autofree char *state = g_build_filename(fixture->dir, "qemu", NULL);
+    g_autofree char *notes = g_build_filename(fixture->dir, "probe", NULL);
+    g_autofree char *note = g_build_filename(notes, "0000:3b:00.0.json", NULL);
+    g_autofree char *file = NULL;
+    VtReservation mine = reservetest_sample(1);
+
+    fixture->config.state_dir = state;
+    file = g_build_filename(fixture->config.lib_dir, "reservations", "0000:3b:02.1.json", NULL);
+    g_assert_true(vt_file_mkdirs(notes, 0700, NULL));
+    vt_reserve_take(&fixture->driver, &mine, reservetest_done, fixture);
+    g_assert_true(g_file_set_contents(note, "{\"vfs\":[{\"bdf\":\"0000:3b:02.1\"}]}", -1, NULL));
+    reservetest_wait(fixture);
+    g_assert_error(fixture->error, VT_ERROR, VT_ERROR_BUSY);
+    g_assert_nonnull(strstr(fixture->error->message, "virtteam probe"));
+    g_clear_error(&fixture->error);
+    g_assert_null(vt_reserve_find(&fixture->driver, &mine.bdf));
+    g_assert_false(g_file_test(file, G_FILE_TEST_EXISTS));
+    g_assert_cmpint(g_unlink(note), ==, 0);
+    vt_reserve_take(&fixture->driver, &mine, reservetest_done, fixture);
+    reservetest_wait(fixture);
+    g_assert_no_error(fixture->error);
+    g_assert_true(g_file_test(file, G_FILE_TEST_EXISTS));
+    g_rmdir(notes);
+}
+
 static void
 test_a_reservation_survives_a_restart(Fixture *fixture, gconstpointer user)
 {
@@ -230,5 +259,6 @@ main(int argc, char **argv)
     RESERVETEST_ADD("/driver/reserve/a-dropped-function-is-free", test_a_dropped_function_is_free);
     RESERVETEST_ADD("/driver/reserve/a-corrupt-file-is-set-aside", test_a_corrupt_file_is_set_aside);
     RESERVETEST_ADD("/driver/reserve/a-probed-function-is-not-given", test_a_probed_function_is_not_given);
+    RESERVETEST_ADD("/driver/reserve/a-probe-in-the-same-moment-wins", test_a_probe_in_the_same_moment_wins);
     return g_test_run();
 }

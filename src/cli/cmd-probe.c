@@ -18,9 +18,45 @@
 
 typedef struct {
     gboolean json, restore, no_save;
-    char *from, *driver, *root;
+    char *from, *driver, *root, *netns;
     int vf;
 } CmdProbeOptions;
+
+/* Where the PF's interface is seen. */
+typedef struct {
+    VtFd space; /* its network namespace; -1: ours */
+    VtFd sysfs;
+    char *root;
+    VtPciHost host;
+    VtNetlink *netlink;
+} CmdProbeView;
+
+static void
+cmd_probe_view_clear(CmdProbeView *view)
+{
+    vt_netlink_free(view->netlink);
+    vt_fd_clear(&view->sysfs);
+    vt_fd_clear(&view->space);
+    g_free(view->root);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CmdProbeView, cmd_probe_view_clear)
+
+static gboolean
+cmd_probe_view_open(CmdProbeView *view, const char *netns, GError **error)
+{
+    view->host = vt_pci_host_system;
+    if (netns) {
+        view->space = vt_probe_port_named(netns, error);
+        view->sysfs = view->space < 0 ? -1 : vt_probe_port_sysfs(view->space, error);
+        if (view->sysfs < 0)
+            return FALSE;
+        view->root = g_strdup_printf("/proc/self/fd/%d", view->sysfs);
+        view->host.root = view->root;
+    }
+    view->netlink = vt_probe_port_netlink(view->space, error);
+    return view->netlink != NULL;
+}
 
 /* Where things lie; the daemon's own directories. */
 typedef struct {
@@ -84,11 +120,17 @@ cmd_probe_paths_clear(CmdProbePaths *paths)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CmdProbePaths, cmd_probe_paths_clear)
 
+typedef struct {
+    const CmdProbeOptions *options;
+    const CmdProbePaths *paths;
+    const CmdProbeView *view;
+} CmdProbeRun;
+
 /* ---- restoring ---- */
 
 /* The note of a probe that was killed, if there is one. */
 static gboolean
-cmd_probe_restore(const CmdProbePaths *paths, VtNetlink *netlink, gboolean *found, GError **error)
+cmd_probe_restore(const CmdProbePaths *paths, const CmdProbeView *view, gboolean *found, GError **error)
 {
     g_autofree char *text = NULL;
     g_autoptr(JsonNode) note = NULL;
@@ -99,7 +141,7 @@ cmd_probe_restore(const CmdProbePaths *paths, VtNetlink *netlink, gboolean *foun
         return TRUE;
     text = vt_file_read(paths->note, CMD_PROBE_NOTE_MAX, &length, error);
     note = text ? vt_json_parse(text, length, error) : NULL;
-    if (!note || !vt_probe_host_restore(note, &vt_pci_host_system, netlink, error)) {
+    if (!note || !vt_probe_host_restore(note, &vt_pci_host_system, &view->host, view->netlink, error)) {
         g_prefix_error(error, _("Not everything that the note '%s' tells of could be restored: "),
                        paths->note);
         return FALSE;
@@ -133,14 +175,16 @@ cmd_probe_still_free(const VtProbeHostSpec *hosts, const VtProbeHost *host, GErr
 }
 
 static gboolean
-cmd_probe_measure(const CmdProbeOptions *options, const CmdProbePaths *paths, const VtProbeHostSpec *hosts,
-                  VtProbeHost *host, VtProbeResult *result, GError **error)
+cmd_probe_measure(const CmdProbeRun *run, const VtProbeHostSpec *hosts, VtProbeHost *host,
+                  VtProbeResult *result, GError **error)
 {
+    const CmdProbePaths *paths = run->paths;
     g_autoptr(GError) restoring = NULL;
     gboolean found, ok;
     VtProbeSpec spec = {
         .nic = vt_probe_host_nic(host),
         .pf = host->ifindex,
+        .pf_space = MAX(run->view->space, 0),
         .vf = host->vf.index,
         .sibling = host->has_sibling ? (int)host->sibling.index : -1,
         .wire = host->wire,
@@ -149,7 +193,7 @@ cmd_probe_measure(const CmdProbeOptions *options, const CmdProbePaths *paths, co
         .other = host->other,
         .brother = host->brother,
         .stopped = cmd_probe_stopped,
-        .tell = options->json ? NULL : cmd_probe_tell,
+        .tell = run->options->json ? NULL : cmd_probe_tell,
     };
 
     if (!cmd_probe_write_note(paths, host, error))
@@ -159,7 +203,7 @@ cmd_probe_measure(const CmdProbeOptions *options, const CmdProbePaths *paths, co
         return FALSE;
     }
     ok = vt_probe_measure(&spec, result, error);
-    if (cmd_probe_restore(paths, host->netlink, &found, &restoring))
+    if (cmd_probe_restore(paths, run->view, &found, &restoring))
         return ok;
     if (ok) {
         g_propagate_error(error, g_steal_pointer(&restoring));
@@ -214,39 +258,43 @@ cmd_probe_report(const CmdProbeOptions *options, const CmdProbePaths *paths, con
 
 /* An interface's name, or a PCI address. */
 static gboolean
-cmd_probe_find_pf(const char *word, char pf[16], VtPciBdf *bdf, GError **error)
+cmd_probe_find_pf(const VtPciHost *host, const char *word, char pf[16], VtPciBdf *bdf, GError **error)
 {
     VtPciInfo info;
 
     if (!vt_pci_bdf_parse(word, bdf)) {
         g_strlcpy(pf, word, 16);
-        return vt_pci_of_netdev(&vt_pci_host_system, word, bdf, error);
+        return vt_pci_of_netdev(host, word, bdf, error);
     }
-    if (!vt_pci_get(&vt_pci_host_system, bdf, &info, error))
+    if (!vt_pci_get(host, bdf, &info, error))
         return FALSE;
     g_strlcpy(pf, info.netdev, 16);
     return info.netdev[0] ||
            vt_error_set(error, VT_ERROR_UNSUPPORTED,
-                        _("The PCI device '%s' has no network interface: its driver must be "
-                          "loaded."),
+                        _("The PCI device '%s' has no network interface here: its driver must be loaded, and "
+                          "--netns must name the network namespace that it is in."),
                         word);
 }
 
 static int
-cmd_probe_locked(const CmdProbeOptions *options, const CmdProbePaths *paths, const char *pf, GError **error)
+cmd_probe_locked(const CmdProbeRun *run, const char *pf, GError **error)
 {
+    const CmdProbeOptions *options = run->options;
+    const CmdProbePaths *paths = run->paths;
     g_autoptr(VtNetlink) netlink = vt_netlink_new(error);
     VtProbeHostSpec spec = { .host = &vt_pci_host_system,
                              .pf = pf,
                              .wire = options->from,
                              .vf = options->vf,
                              .driver = options->driver,
-                             .reserved = paths->reserved };
+                             .reserved = paths->reserved,
+                             .pf_host = &run->view->host,
+                             .pf_netlink = run->view->space < 0 ? NULL : run->view->netlink };
     gboolean found;
     VtProbeHost host;
     VtProbeResult result;
 
-    if (!netlink || !cmd_probe_restore(paths, netlink, &found, error))
+    if (!netlink || !cmd_probe_restore(paths, run->view, &found, error))
         return VT_CMD_FAILED;
     if (found)
         g_printerr(_("An earlier probe of '%s' was cut short; what it had changed is restored.\n"), pf);
@@ -256,7 +304,7 @@ cmd_probe_locked(const CmdProbeOptions *options, const CmdProbePaths *paths, con
         return VT_CMD_OK;
     }
     if (!vt_probe_host_open(&spec, netlink, &host, error) ||
-        !cmd_probe_measure(options, paths, &spec, &host, &result, error))
+        !cmd_probe_measure(run, &spec, &host, &result, error))
         return VT_CMD_FAILED;
     return cmd_probe_report(options, paths, &host, &result);
 }
@@ -265,13 +313,16 @@ static int
 cmd_probe_pf(const CmdProbeOptions *options, const char *word, GError **error)
 {
     g_auto(CmdProbePaths) paths = { NULL };
+    g_auto(CmdProbeView) view = { .space = -1, .sysfs = -1 };
+    const CmdProbeRun run = { .options = options, .paths = &paths, .view = &view };
     g_auto(VtFd) space = -1;
     g_auto(VtFd) lock = -1;
     VtPciBdf bdf;
     char pf[16];
     int status;
 
-    if (!cmd_probe_find_pf(word, pf, &bdf, error))
+    if (!cmd_probe_view_open(&view, options->netns, error) ||
+        !cmd_probe_find_pf(&view.host, word, pf, &bdf, error))
         return VT_CMD_FAILED;
     space = vt_probe_port_space(error); /* whether we may, before anything is touched */
     if (space < 0)
@@ -284,7 +335,7 @@ cmd_probe_pf(const CmdProbeOptions *options, const char *word, GError **error)
         return VT_CMD_FAILED;
     }
     cmd_probe_catch_signals();
-    status = cmd_probe_locked(options, &paths, pf, error);
+    status = cmd_probe_locked(&run, pf, error);
     vt_file_pid_unlock(paths.pid, &lock);
     return status;
 }
@@ -295,6 +346,7 @@ cmd_probe_options_clear(CmdProbeOptions *options)
     g_free(options->from);
     g_free(options->driver);
     g_free(options->root);
+    g_free(options->netns);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CmdProbeOptions, cmd_probe_options_clear)
@@ -306,6 +358,8 @@ cmd_probe_run(char **argv)
     const GOptionEntry entries[] = {
         { "from", 0, 0, G_OPTION_ARG_STRING, &options.from, N_("an interface that is cabled to the PF"),
           "IFACE" },
+        { "netns", 0, 0, G_OPTION_ARG_STRING, &options.netns, N_("the PF is in this network namespace"),
+          "NAME" },
         { "vf", 0, 0, G_OPTION_ARG_INT, &options.vf, N_("test this VF"), "N" },
         { "driver", 0, 0, G_OPTION_ARG_STRING, &options.driver, N_("network driver of the VFs"), "NAME" },
         { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, N_("print for programs"), NULL },

@@ -110,7 +110,7 @@ probe_host_take_vf(const VtProbeHostSpec *spec, VtProbeHost *out, guint index, V
     *why = probe_host_why_not(spec, out->netlink, &vf->bdf, &info);
     if (*why)
         return TRUE;
-    if (!vt_vf_get(out->netlink, out->ifindex, index, &settings, NULL, error))
+    if (!vt_vf_get(out->pf_netlink, out->ifindex, index, &settings, NULL, error))
         return FALSE;
     vf->index = index;
     vf->mac = settings.mac;
@@ -219,7 +219,8 @@ probe_host_find_driver(const VtProbeHostSpec *spec, VtProbeHost *out, GError **e
 static gboolean
 probe_host_in_switchdev(const VtProbeHostSpec *spec)
 {
-    g_autofree char *path = g_strdup_printf("%s/class/net/%s/phys_switch_id", spec->host->root, spec->pf);
+    const VtPciHost *host = spec->pf_host ? spec->pf_host : spec->host;
+    g_autofree char *path = g_strdup_printf("%s/class/net/%s/phys_switch_id", host->root, spec->pf);
     g_autofree char *id = vt_file_read(path, PROBE_HOST_VALUE_MAX, NULL, NULL);
 
     return id && *g_strstrip(id);
@@ -228,11 +229,12 @@ probe_host_in_switchdev(const VtProbeHostSpec *spec)
 static gboolean
 probe_host_check_pf(const VtProbeHostSpec *spec, VtProbeHost *out, GError **error)
 {
+    const VtPciHost *host = spec->pf_host ? spec->pf_host : spec->host;
     char address[VT_PCI_BDF_STRING_SIZE];
     VtLinkInfo link;
 
-    if (!vt_link_get(out->netlink, spec->pf, &link, error) ||
-        !vt_pci_of_netdev(spec->host, spec->pf, &out->bdf, error) ||
+    if (!vt_link_get(out->pf_netlink, spec->pf, &link, error) ||
+        !vt_pci_of_netdev(host, spec->pf, &out->bdf, error) ||
         !vt_pci_get(spec->host, &out->bdf, &out->info, error))
         return FALSE;
     g_strlcpy(out->pf, link.name, sizeof out->pf);
@@ -277,7 +279,7 @@ probe_host_check_wire(const VtProbeHostSpec *spec, VtProbeHost *out, GError **er
         return TRUE;
     if (!vt_link_get(out->netlink, spec->wire, &link, error))
         return FALSE;
-    if (link.index == out->ifindex)
+    if (link.index == out->ifindex && out->netlink == out->pf_netlink)
         return vt_error_set(error, VT_ERROR_INVALID_ARG,
                             _("'%s' is the PF itself: --from names an interface that is cabled to it."),
                             out->pf);
@@ -296,7 +298,9 @@ probe_host_check_wire(const VtProbeHostSpec *spec, VtProbeHost *out, GError **er
 gboolean
 vt_probe_host_open(const VtProbeHostSpec *spec, VtNetlink *netlink, VtProbeHost *out, GError **error)
 {
-    VtProbeHost made = { .host = spec->host, .netlink = netlink };
+    VtProbeHost made = { .host = spec->host,
+                         .netlink = netlink,
+                         .pf_netlink = spec->pf_netlink ? spec->pf_netlink : netlink };
 
     if (!probe_host_check_pf(spec, &made, error) || !probe_host_check_wire(spec, &made, error) ||
         !probe_host_pick(spec, &made, error) || !probe_host_find_driver(spec, &made, error))
@@ -323,7 +327,7 @@ probe_host_set_mac(gpointer nic, guint vf, const VtMac *mac, guint tries, GError
     VtProbeHost *host = nic;
     VtVfSettings settings = { .fields = VT_VF_MAC, .mac = *mac };
 
-    return vt_vf_program(host->netlink, host->ifindex, vf, &settings, tries, error);
+    return vt_vf_program(host->pf_netlink, host->ifindex, vf, &settings, tries, error);
 }
 
 static gboolean
@@ -332,7 +336,7 @@ probe_host_get_mac(gpointer nic, guint vf, VtMac *mac, GError **error)
     VtProbeHost *host = nic;
     VtVfSettings settings;
 
-    if (!vt_vf_get(host->netlink, host->ifindex, vf, &settings, NULL, error))
+    if (!vt_vf_get(host->pf_netlink, host->ifindex, vf, &settings, NULL, error))
         return FALSE;
     *mac = settings.mac;
     return TRUE;
@@ -344,7 +348,7 @@ probe_host_set_self(gpointer nic, const VtMac *mac, gboolean on, GError **error)
     VtProbeHost *host = nic;
     VtFdbEntry entry = { .ifindex = host->ifindex, .mac = *mac, .state = NUD_PERMANENT, .flags = NTF_SELF };
 
-    return on ? vt_fdb_set(host->netlink, &entry, error) : vt_fdb_delete(host->netlink, &entry, error);
+    return on ? vt_fdb_set(host->pf_netlink, &entry, error) : vt_fdb_delete(host->pf_netlink, &entry, error);
 }
 
 static int
@@ -509,7 +513,8 @@ probe_host_restore_macs(VtNetlink *netlink, const VtLinkInfo *pf, JsonNode *note
 }
 
 gboolean
-vt_probe_host_restore(JsonNode *note, const VtPciHost *host, VtNetlink *netlink, GError **error)
+vt_probe_host_restore(JsonNode *note, const VtPciHost *host, const VtPciHost *pf_host, VtNetlink *netlink,
+                      GError **error)
 {
     VtLinkInfo link = { .index = 0 };
     GError *first = NULL;
@@ -523,7 +528,7 @@ vt_probe_host_restore(JsonNode *note, const VtPciHost *host, VtNetlink *netlink,
         return FALSE;
     if (!vt_pci_bdf_parse(address, &bdf))
         return vt_error_set(error, VT_ERROR_INVALID_ARG, _("This is not the note of a probe."));
-    if (vt_pci_get(host, &bdf, &info, NULL) && info.netdev[0])
+    if (vt_pci_get(pf_host ? pf_host : host, &bdf, &info, NULL) && info.netdev[0])
         vt_link_get(netlink, info.netdev, &link, vt_port_note_first(&first));
     for (guint i = 0; i < json_array_get_length(vfs); i++) {
         VtProbeHostVf vf;

@@ -21,6 +21,9 @@ typedef struct {
     int vf;                /* to test; -1: any that is free */
     const char *driver;    /* (nullable) network driver of the VFs; NULL: find out */
     const char *reserved;  /* directory of the daemon's reservations */
+    /* Of a PF in another network namespace; NULL: it is in ours. Its VFs' drivers make their interfaces in ours. */
+    const VtPciHost *pf_host; /* sysfs as it is seen there: vt_probe_port_sysfs() */
+    VtNetlink *pf_netlink;    /* (transfer none) of there; kept */
 } VtProbeHostSpec;
 
 typedef struct {
@@ -33,7 +36,8 @@ typedef struct {
 
 typedef struct {
     const VtPciHost *host;
-    VtNetlink *netlink; /* not owned */
+    VtNetlink *netlink;    /* not owned */
+    VtNetlink *pf_netlink; /* of the PF's namespace; not owned */
     char pf[16];
     int ifindex;
     int wire; /* number of the interface; 0: none */
@@ -70,13 +74,15 @@ JsonObject *vt_probe_host_note(const VtProbeHost *host);
  * vt_probe_host_restore - make everything as a note says it was
  * @note:    what vt_probe_host_note() gave, perhaps to another process
  * @host:    whose sysfs
- * @netlink: of our namespace
+ * @pf_host: (nullable) as VtProbeHostSpec's
+ * @netlink: of the PF's namespace
  * @error:   (out) INVALID_ARG: not a note; else the first thing that could not be restored
  *
  * Does as much as can be done. A PF or VF that is gone has nothing to restore.
  * Return: FALSE when something is not as it was.
  */
-gboolean vt_probe_host_restore(JsonNode *note, const VtPciHost *host, VtNetlink *netlink, GError **error);
+gboolean vt_probe_host_restore(JsonNode *note, const VtPciHost *host, const VtPciHost *pf_host,
+                               VtNetlink *netlink, GError **error);
 
 /**
  * vt_probe_host_uses - whether a probe has a VF just now, or had it when it was killed

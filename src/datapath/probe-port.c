@@ -12,7 +12,9 @@
 #include <net/if.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #ifndef PACKET_IGNORE_OUTGOING
 #define PACKET_IGNORE_OUTGOING 23 /* Linux 4.20 */
@@ -142,6 +144,42 @@ vt_probe_port_space(GError **error)
     if (space.error)
         g_propagate_error(error, space.error);
     return space.fd;
+}
+
+VtFd
+vt_probe_port_named(const char *name, GError **error)
+{
+    g_autofree char *path = strchr(name, '/') ? g_strdup(name) : g_build_filename("/run/netns", name, NULL);
+    VtFd fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 && errno == ENOENT)
+        vt_error_set(error, VT_ERROR_NO_DEVICE,
+                     "There is no network namespace '%s' ('ip netns' lists those that have names).", name);
+    else if (fd < 0)
+        vt_error_set_errno(error, errno, "Cannot open the network namespace '%s'", path);
+    return fd;
+}
+
+static gpointer
+probe_port_mount_sysfs(gpointer user, GError **error)
+{
+    VtFd *out = user;
+    g_auto(VtFd) context = fsopen("sysfs", FSOPEN_CLOEXEC);
+
+    if (context >= 0 && fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+        *out = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    if (*out < 0)
+        vt_error_set_errno(error, errno, "Cannot mount the sysfs of a network namespace");
+    return NULL;
+}
+
+VtFd
+vt_probe_port_sysfs(int space, GError **error)
+{
+    VtFd fd = -1;
+
+    probe_port_visit(space, probe_port_mount_sysfs, &fd, error);
+    return fd;
 }
 
 static gpointer

@@ -53,6 +53,26 @@ gboolean vt_probe_port_parse(const guint8 *bytes, gsize length, VtProbeTag *tag)
 VtFd vt_probe_port_space(GError **error);
 
 /**
+ * vt_probe_port_named - a network namespace that there is
+ * @name:  as `ip netns` knows it, or a path ("/proc/1234/ns/net")
+ * @error: (out) NO_DEVICE: there is none of that name; SYSTEM
+ *
+ * Return: (transfer full) its descriptor, or -1.
+ */
+VtFd vt_probe_port_named(const char *name, GError **error);
+
+/**
+ * vt_probe_port_sysfs - sysfs as it is seen in a namespace: with the interfaces of that one
+ * @space: the namespace
+ * @error: (out) SYSTEM
+ *
+ * It is mounted nowhere, and read below "/proc/self/fd/DESCRIPTOR".
+ * Return: (transfer full) a descriptor, or -1.
+ * Source: sysfs shows the interfaces of the namespace that mounted it; fsmount(2), Linux 5.2.
+ */
+VtFd vt_probe_port_sysfs(int space, GError **error);
+
+/**
  * vt_probe_port_netlink - rtnetlink of a namespace
  * @space: of vt_probe_port_space(), or -1 for the one we are in
  * @error: (out) SYSTEM

@@ -422,14 +422,15 @@ probe_stage(Probe *probe, VtProbeStage stage, GError **error)
 }
 
 static gboolean
-probe_open_port(Probe *probe, int port, int ifindex, GError **error)
+probe_open_port(Probe *probe, int port, int space, int ifindex, GError **error)
 {
+    g_autoptr(VtNetlink) netlink = vt_probe_port_netlink(space, error);
     VtLinkInfo link;
 
-    if (!vt_link_get_by_index(probe->netlink, ifindex, &link, error))
+    if (!netlink || !vt_link_get_by_index(netlink, ifindex, &link, error))
         return FALSE;
     probe->macs[port] = link.mac;
-    probe->ports[port] = vt_probe_port_open(-1, ifindex, TRUE, probe->run, error);
+    probe->ports[port] = vt_probe_port_open(space, ifindex, TRUE, probe->run, error);
     return probe->ports[port] != NULL;
 }
 
@@ -445,8 +446,9 @@ probe_open(Probe *probe, GError **error)
     if (!probe->inside)
         return FALSE;
     probe->netlink = vt_netlink_new(error);
-    return probe->netlink && probe_open_port(probe, PROBE_PORT_PF, spec->pf, error) &&
-           (!spec->wire || probe_open_port(probe, PROBE_PORT_WIRE, spec->wire, error));
+    return probe->netlink &&
+           probe_open_port(probe, PROBE_PORT_PF, spec->pf_space > 0 ? spec->pf_space : -1, spec->pf, error) &&
+           (!spec->wire || probe_open_port(probe, PROBE_PORT_WIRE, -1, spec->wire, error));
 }
 
 static void

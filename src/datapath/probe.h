@@ -11,10 +11,11 @@
 
 typedef struct {
     VtProbeNic nic;
-    int pf;      /* number of the PF's interface, which is up */
-    guint vf;    /* the tested one */
-    int sibling; /* another VF to send from; -1: none */
-    int wire;    /* number of an interface that is cabled to the PF; 0: none */
+    int pf;       /* number of the PF's interface, which is up */
+    int pf_space; /* descriptor of the network namespace that it is in; 0: ours */
+    guint vf;     /* the tested one */
+    int sibling;  /* another VF to send from; -1: none */
+    int wire;     /* number of an interface that is cabled to the PF; 0: none */
     /* Addresses that nobody else has. */
     VtMac guest;                                   /* the tested one */
     VtMac behind;                                  /* only behind the PF */

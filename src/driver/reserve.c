@@ -250,23 +250,71 @@ typedef struct {
     VtReservation *before; /* what stood there; NULL: nothing */
     VtDoneFunc done;
     gpointer user;
+    GError *error; /* it is being taken back for this reason */
 } ReserveTake;
+
+static gboolean
+reserve_check_probe(VtDriver *driver, const VtPciBdf *bdf, GError **error)
+{
+    char address[VT_PCI_BDF_STRING_SIZE];
+
+    return !vt_reserve_is_probed(driver, bdf) ||
+           vt_error_set(
+               error, VT_ERROR_BUSY,
+               "PCI device %s is in use by virtteam probe; if that was killed, virtteam probe --restore "
+               "gives the device back.",
+               vt_pci_bdf_format(bdf, address));
+}
+
+static void
+reserve_take_end(ReserveTake *take, const GError *error)
+{
+    take->done(take->user, error);
+    reserve_free(take->before);
+    g_clear_error(&take->error);
+    g_free(take->address);
+    g_free(take);
+}
+
+static void
+reserve_taken_back(gpointer user, const GError *error)
+{
+    ReserveTake *take = user;
+
+    reserve_take_end(take, take->error);
+}
+
+/* A probe notes what it uses, and then looks for our file; we write our file, and then look for its note: however the
+ * two fall together, one sees the other. */
+static gboolean
+reserve_was_first(ReserveTake *take)
+{
+    ReserveList *list = reserve_list(take->driver);
+    g_autofree char *path = reserve_path(list, take->address);
+    VtPciBdf bdf;
+
+    if (take->before || !vt_pci_bdf_parse(take->address, &bdf) ||
+        reserve_check_probe(take->driver, &bdf, &take->error))
+        return TRUE;
+    g_hash_table_remove(list->table, take->address);
+    vt_file_remove_async(path, reserve_taken_back, take);
+    return FALSE;
+}
 
 static void
 reserve_taken(gpointer user, const GError *error)
 {
     ReserveTake *take = user;
 
+    if (!error && !reserve_was_first(take))
+        return;
     /* Not on disk is not reserved: a crash would leave a function bound that nobody knows of. */
     if (error && take->before)
         g_hash_table_replace(reserve_list(take->driver)->table, g_strdup(take->address),
                              g_steal_pointer(&take->before));
     else if (error)
         g_hash_table_remove(reserve_list(take->driver)->table, take->address);
-    take->done(take->user, error);
-    reserve_free(take->before);
-    g_free(take->address);
-    g_free(take);
+    reserve_take_end(take, error);
 }
 
 void
@@ -288,16 +336,8 @@ vt_reserve_take(VtDriver *driver, const VtReservation *reservation, VtDoneFunc d
         done(user, error);
         return;
     }
-    if (!holder && vt_reserve_is_probed(driver, &reservation->bdf)) {
-        vt_error_set(
-            &error, VT_ERROR_BUSY,
-            "PCI device %s is in use by virtteam probe; if that was killed, virtteam probe --restore gives the "
-            "device back.",
-            address);
-        done(user, error);
-        return;
-    }
-    if (!vt_file_mkdirs(list->dir, 0700, &error)) {
+    if ((!holder && !reserve_check_probe(driver, &reservation->bdf, &error)) ||
+        !vt_file_mkdirs(list->dir, 0700, &error)) {
         done(user, error);
         return;
     }

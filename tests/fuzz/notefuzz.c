@@ -28,7 +28,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
 
     if (!root)
         return 0;
-    vt_probe_host_restore(root, &nowhere, netlink, NULL);
+    vt_probe_host_restore(root, &nowhere, NULL, netlink, NULL);
     if (vt_bridge_from_note(root, vt_netlink_new_fake(no_such_device, NULL), &backend, NULL)) {
         json_object_unref(backend.funcs->note(backend.state));
         backend.funcs->apply(backend.state, VT_FEED_RELEASED, NULL);

@@ -213,6 +213,31 @@ class Probe(unittest.TestCase):
         self.assertIn('verdict: early', self.probe('--vf', '1', '--from', self.wire, self.pf).stdout)
         self.assert_same(before)
 
+    def test_6_in_a_namespace(self):
+        """The PF in a namespace, where its VFs' drivers never make their interfaces."""
+        inside = ['ip', '-n', 'vtprobe']
+
+        def footprint():
+            vfs = re.findall(r'^\s+vf .*', run(*inside, '-d', 'link', 'show', self.pf).stdout, re.M)
+            return vfs, [link_name(vf + '/driver') for vf in self.vfs], sorted(os.listdir('/sys/class/net'))
+
+        run('ip', 'netns', 'add', 'vtprobe')
+        try:
+            run('ip', 'link', 'set', self.pf, 'netns', 'vtprobe')
+            self.refused('has no network interface here', self.bdf)
+            run(*inside, 'link', 'set', self.pf, 'up')
+            wait_for(lambda: 'state UP' in run(*inside, 'link', 'show', self.pf).stdout)
+            wait_for(lambda: read('/sys/class/net/%s/operstate' % self.wire) == 'up')
+            before = footprint()
+            for word in (self.pf, self.bdf):
+                done = self.probe('--netns', 'vtprobe', '--vf', '1', '--from', self.wire, word)
+                self.assertIn('verdict: early', done.stdout)
+                wait_for(lambda: footprint() == before)
+            run(*inside, 'link', 'set', self.pf, 'netns', '1')
+        finally:
+            run('ip', 'netns', 'del', 'vtprobe')
+            wait_for(lambda: os.path.exists('/sys/class/net/' + self.pf))
+
 
 if __name__ == '__main__':
     sys.exit(not unittest.main(exit=False).result.wasSuccessful())
