@@ -31,6 +31,7 @@ GUEST = os.environ.get('VT_GUEST', os.path.join(TOP, 'build', 'guest'))
 BUILD = os.environ.get('VT_BUILD', os.path.join(TOP, 'build'))
 CLIENT_IP = '10.77.0.1'
 GUEST_IP = '10.77.0.2'
+MEMORY = '/dev/shm'  # a tmpfs of every Linux
 MAC = '52:54:00:77:00:02'
 NAMESPACE = 'urn:virtteam:domain:1'
 EMULATOR = '/usr/bin/qemu-system-x86_64'
@@ -106,6 +107,8 @@ def clean():
         match = re.fullmatch(r'vt-lab-(\d+)', name)
         if match and not alive(int(match.group(1))):
             shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
+            for host in 'AB':
+                shutil.rmtree(os.path.join(MEMORY, '%s-host%s' % (name, host)), ignore_errors=True)
 
 
 class Serial:
@@ -179,8 +182,23 @@ class Host:
         self.environment = {}
 
     # --- the machine
+    def make_run(self):
+        """DIR/run in memory, as /run is on every host: what is synced there costs nothing."""
+        run_dir = os.path.join(MEMORY, '%s-host%s' % (os.path.basename(self.lab.dir), self.name.upper()))
+        shutil.rmtree(run_dir, ignore_errors=True)
+        os.makedirs(run_dir)
+        link = os.path.join(self.root, 'run')
+        if not os.path.islink(link):
+            os.symlink(run_dir, link)
+
+    def remove_run(self):
+        link = os.path.join(self.root, 'run')
+        if os.path.islink(link):
+            shutil.rmtree(os.readlink(link), ignore_errors=True)
+
     def make(self):
         os.makedirs(self.root, exist_ok=True)
+        self.make_run()
         run('ip', 'netns', 'add', self.namespace)
         self.ip('link', 'set', 'lo', 'up')
         self.ip('link', 'add', 'br0', 'type', 'bridge', 'forward_delay', '0', 'mcast_snooping', '0')
@@ -252,8 +270,9 @@ class Host:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not self.qemu_pids(), 10, 'the QEMUs of host %s to end' % self.name)
-        for part in ('etc', 'run', 'var', 'varlib', 'varcache', 'varlog'):
+        for part in ('etc', 'var', 'varlib', 'varcache', 'varlog'):
             shutil.rmtree(os.path.join(self.root, part), ignore_errors=True)
+        self.make_run()
         for line in self.ip('-o', 'link', 'show').splitlines():
             name = line.split(': ')[1].split('@')[0]
             if name.startswith(('vnet', 'tap')):
@@ -385,6 +404,8 @@ class Lab:
         remove_namespace(self.namespace)
         self.last_words = self.sanitizer_reports()
         if not self.keep:
+            for host in self.hosts:
+                host.remove_run()
             shutil.rmtree(self.dir, ignore_errors=True)
 
     def sanitizer_reports(self):
