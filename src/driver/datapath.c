@@ -567,6 +567,19 @@ datapath_recover_one(const char *name, const char *path, gpointer user)
 }
 
 void
+vt_datapath_recover_running(VtDomain *domain)
+{
+    Datapath *datapath = datapath_of(domain);
+
+    for (guint i = 0; datapath && i < datapath->teams->len; i++) {
+        const VtDatapathTeam *team = g_ptr_array_index(datapath->teams, i);
+
+        if (team->handover.state == VT_HANDOVER_READY)
+            datapath_tell_all(datapath, team->team, VT_HANDOVER_GUEST_ARRIVES, NULL, NULL);
+    }
+}
+
+void
 vt_datapath_recover(VtDriver *driver)
 {
     vt_disk_file_each(driver->config->state_dir, DATAPATH_SUFFIX, datapath_recover_one, driver);

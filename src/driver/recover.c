@@ -21,6 +21,7 @@
  */
 #define VT_LOG_DOMAIN "virtteam-driver-recover"
 
+#include "driver/datapath.h"
 #include "driver/device-leaving.h"
 #include "driver/device-recover.h"
 #include "driver/recover.h"
@@ -191,6 +192,8 @@ recover_finish(Recovery *recovery)
     if (recover_is_to_end(recovery))
         return;
     vt_team_enforce_recover(domain);
+    if (domain->state == VT_DOMAIN_RUNNING)
+        vt_datapath_recover_running(domain);
     if (g_strcmp0(kind, "restore") == 0) {
         recover_restored(recovery);
     } else if (g_strcmp0(kind, "save") == 0) {
