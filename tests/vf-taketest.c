@@ -16,6 +16,7 @@
 #include "driver/job.h"
 #include "driver/journal.h"
 #include "driver/lifecycle.h"
+#include "driver/net-port.h"
 #include "driver/recover.h"
 #include "driver/reserve.h"
 #include "driver/start.h"
@@ -383,6 +384,78 @@ test_standby_only_when_none_can_be_bound(Fixture *fixture, gconstpointer user)
     vf_taketest_assert_all_back(fixture);
 }
 
+/* A network that lends the function of far0, whatever it is asked. */
+static gboolean
+vf_taketest_port_create(const char *uri, const char *network, const char *xml, char **port_xml,
+                        GError **error)
+{
+    *port_xml =
+        g_strdup("<networkport><plug type='hostdev-pci' managed='yes'><driver name='vfio'/>"
+                 "<address domain='0x0000' bus='0x81' slot='0x10' function='0x0'/></plug></networkport>");
+    return TRUE;
+}
+
+static gboolean
+vf_taketest_port_remove(const char *uri, const char *network, const char *port, GError **error)
+{
+    return TRUE;
+}
+
+static const VtNetPortClient vf_taketest_client = { .create = vf_taketest_port_create,
+                                                    .remove = vf_taketest_port_remove };
+
+static VtDomain *
+vf_taketest_define_pool(Fixture *fixture, const char *policy)
+{
+    g_autofree char *extra = g_strdup_printf(
+        "<metadata><v:teaming xmlns:v='urn:virtteam:domain:1'><v:team persistent='ua-standby' %s/></v:teaming>"
+        "</metadata><devices><interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/>"
+        "<teaming type='persistent'/><alias name='ua-standby'/></interface>"
+        "<interface type='network'><source network='pool'/><mac address='52:54:00:00:00:01'/>"
+        "<teaming type='transient' persistent='ua-standby'/><alias name='ua-primary'/></interface></devices>",
+        policy);
+    g_autofree char *xml = fake_guest_xml("pooled", "11111111-2222-3333-4444-000000000009", extra);
+    g_autoptr(GError) error = NULL;
+    VtDomain *domain = fake_define(fixture->host.driver, xml, 0, &error);
+
+    g_assert_no_error(error);
+    vt_net_port_set_client(fixture->host.driver, &vf_taketest_client, 10000);
+    return domain;
+}
+
+static void
+test_a_vf_of_a_pool_that_cannot_be_bound(Fixture *fixture, gconstpointer user)
+{
+    VtDomain *domain = vf_taketest_define_pool(fixture, "");
+    g_autoptr(GError) error = NULL;
+
+    fixture->stubborn = "0000:81:10.0";
+    error = vf_taketest_start(fixture, domain);
+    g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+    g_assert_cmpuint(vt_net_port_count(fixture->host.driver), ==, 0);
+    vf_taketest_assert_all_back(fixture);
+}
+
+static void
+test_a_pool_and_standby_only(Fixture *fixture, gconstpointer user)
+{
+    VtDomain *domain = vf_taketest_define_pool(fixture, "standby-only='yes'");
+
+    fixture->stubborn = "0000:81:10.0";
+    g_assert_no_error(vf_taketest_start(fixture, domain));
+    vf_taketest_expect(fixture, domain, "");
+    g_assert_cmpint(vf_taketest_primary(domain)->type, ==, VT_NET_NETWORK);
+    g_assert_cmpuint(vt_net_port_count(fixture->host.driver), ==, 0);
+    g_assert_cmpuint(vf_taketest_reservations(fixture), ==, 0);
+    fixture->stubborn = NULL;
+    g_assert_no_error(vf_taketest_try(domain, "ua-standby"));
+    vf_taketest_expect(fixture, domain, "0000:81:10.0");
+    g_assert_cmpuint(vt_net_port_count(fixture->host.driver), ==, 1);
+    vf_taketest_stop(fixture, domain);
+    g_assert_cmpuint(vt_net_port_count(fixture->host.driver), ==, 0);
+    vf_taketest_assert_all_back(fixture);
+}
+
 #define VF_TAKETEST_HINT "<source><address type='pci' bus='0x81' slot='0x10' function='0'/></source>"
 
 static void
@@ -733,6 +806,8 @@ main(int argc, char **argv)
                     test_a_vf_that_cannot_be_bound_is_passed_over);
     VF_TAKETEST_ADD("none-can-be-bound", test_none_can_be_bound);
     VF_TAKETEST_ADD("standby-only-when-none-can-be-bound", test_standby_only_when_none_can_be_bound);
+    VF_TAKETEST_ADD("a-vf-of-a-pool-that-cannot-be-bound", test_a_vf_of_a_pool_that_cannot_be_bound);
+    VF_TAKETEST_ADD("a-pool-and-standby-only", test_a_pool_and_standby_only);
     VF_TAKETEST_ADD("an-address-beside-a-policy-is-a-hint", test_an_address_beside_a_policy_is_a_hint);
     VF_TAKETEST_ADD("a-hint-does-not-travel", test_a_hint_does_not_travel);
     VF_TAKETEST_ADD("a-start-that-fails-gives-everything-back",
