@@ -67,9 +67,14 @@ class RawVfGuest:
         if bdf:
             argv += ['-device', 'vfio-pci,host=%s,id=net1,bus=pci.2,failover_pair_id=net0' % bdf]
         argv += incoming
-        with open(os.path.join(host.root, name + '.log'), 'a') as log:
-            self.process = host.popen(argv, stdout=log, stderr=log)
-        self.qmp = rawswitch.Qmp(monitor)
+        log = os.path.join(host.root, name + '.log')
+        with open(log, 'a') as f:
+            self.process = host.popen(argv, stdout=f, stderr=f)
+        try:
+            self.qmp = rawswitch.Qmp(monitor)
+        except (OSError, vt.LabError):
+            with open(log) as f:
+                raise vt.LabError('QEMU: ' + f.read()) from None
 
     def wait_migration(self):
         def over():

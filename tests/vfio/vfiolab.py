@@ -190,7 +190,8 @@ class VfioLab(vt.Lab):
 
     def up(self):
         # The machine within has an emulated SVM: a guest in there is emulated once, not twice.
-        run('modprobe', 'kvm_amd')
+        if not os.path.exists('/sys/module/kvm_amd'):
+            run('modprobe', 'kvm_amd')
         os.makedirs(self.dir, exist_ok=True)
         with open(self.daemon_path, 'w') as f:
             f.write('#!/bin/sh\nexec setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock \'%s\' "$@"\n' % self.wrapped)
@@ -209,7 +210,8 @@ class VfioLab(vt.Lab):
 
     def connect_client(self):
         """Put the NIC of the client below its interface, sw0."""
-        run('modprobe', 'virtio_net')
+        if not os.path.exists('/sys/module/virtio_net'):
+            run('modprobe', 'virtio_net')
         nic = interface_of(CLIENT_MAC)
         run('ip', 'link', 'set', nic, 'netns', self.namespace)
         run('ip', '-n', self.namespace, 'link', 'set', nic, 'master', 'sw0', 'up')
