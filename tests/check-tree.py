@@ -37,9 +37,28 @@ def check_potfiles(root):
     return problems
 
 
+def check_e2e(root):
+    """Each class with end-to-end tests is run: tests/e2e/meson.build names the classes where it does not take the file."""
+    folder = root / "tests" / "e2e"
+    if not (folder / "meson.build").exists():
+        return []
+    problems = []
+    listed = {}
+    for name, classes in re.findall(r"\['(\w+)', \[(.*?)\]\]", (folder / "meson.build").read_text()):
+        listed.setdefault(name, set()).update(re.findall(r"'(\w+)'", classes) or [None])
+    for path in sorted(folder.glob("*.py")):
+        text = path.read_text()
+        classes = {m[0] for m in re.findall(r"^class (\w+)\(.*?\):\n(.*?)(?=^class |\Z)", text, re.M | re.S) if "    def test_" in m[1]}
+        run = listed.get(path.stem, set())
+        if None not in run:
+            problems += [f"tests/e2e/meson.build: {path.name} {c} is not run" for c in sorted(classes - run)]
+            problems += [f"tests/e2e/meson.build: {path.name} has no {c}" for c in sorted(run - classes)]
+    return problems
+
+
 def main(argv):
     root = csource.root_from_argv(argv)
-    return csource.finish("check-tree", check_licences(root) + check_potfiles(root))
+    return csource.finish("check-tree", check_licences(root) + check_potfiles(root) + check_e2e(root))
 
 
 if __name__ == "__main__":

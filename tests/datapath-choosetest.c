@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which back end is chosen, and the reason that is told: links are the kernel's, in a network namespace; the VF and its PF
- * stand in a sysfs of the test's own, and representors in answers of a fake.
+ * Which back end is chosen, the reason that is told, and when a VF gets its MAC: links are the kernel's, in a network namespace;
+ * the VF and its PF stand in a sysfs of the test's own, and representors in answers of a fake.
  */
 #include "driver/datapath-choose.h"
 
@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include "util/file.h"
+#include "util/json.h"
 #include "util/link.h"
 #include "util/tap.h"
 
@@ -55,6 +56,8 @@ static void
 host_make_sysfs(Host *host)
 {
     static const char *const devices[] = { PF_BDF, VF_BDF };
+    g_autofree char *net = NULL;
+    g_autofree char *device = NULL;
     GError *error = NULL;
 
     host->sysfs = g_dir_make_tmp("vt-choose-XXXXXX", &error);
@@ -68,6 +71,11 @@ host_make_sysfs(Host *host)
     host_file(host, PF_BDF, "sriov_numvfs", "4\n");
     host_file(host, PF_BDF, "sriov_totalvfs", "8\n");
     host_file(host, PF_BDF, "net/pf0/ifindex", "1\n");
+    net = g_build_filename(host->sysfs, "class/net/pf0", NULL);
+    device = g_build_filename(net, "device", NULL);
+    g_assert_true(vt_file_mkdirs(net, 0755, NULL));
+    g_assert_cmpint(symlink("../../../" PF_BDF, device), ==, 0);
+    host_link(host, PF_BDF, "driver", "../../drivers/igb");
     host_link(host, PF_BDF, "virtfn1", "../" VF_BDF);
     host_link(host, VF_BDF, "physfn", "../" PF_BDF);
 }
@@ -141,14 +149,21 @@ tear_down(Host *host, gconstpointer unused)
 
 typedef struct {
     const char *name;
-    /* standby, primary: names of links; primary "vf": the VF, "none": a VF that is not named yet */
+    /* standby, primary: names of links; primary "vf": the VF, "none": a VF that is not named yet, "pf": the PF itself */
     const char *standby, *primary;
     gboolean standby_ovs, primary_ovs;
     const char *lower; /* the standby is a macvtap on it */
     gboolean switchdev, pf_alone;
     const char *backend; /* NULL: none */
     const char *says;
+    const char *report; /* of 'virtteam probe'; NULL: the PF was never probed */
+    gboolean ahead;     /* the VF gets its MAC ahead of the handover */
 } Row;
+
+#define REPORT(driver, verdict, late)                                                                        \
+    "{\"vendor\":32902,\"device\":4298,\"driver\":\"" driver "\",\"verdict\":\"" verdict                     \
+    "\",\"late-filter\":" late "}"
+#define SRIOV .standby = "stand0", .primary = "vf", .backend = "sriov"
 
 static const Row rows[] = {
     { .name = "two-ports",
@@ -182,6 +197,27 @@ static const Row rows[] = {
       .primary = "vf",
       .pf_alone = TRUE,
       .says = "'pf0' is no port of the standby's bridge" },
+    { .name = "never-probed", SRIOV, .says = "it gets its MAC at the handover (it was never probed)" },
+    { .name = "probed-early",
+      SRIOV,
+      .report = REPORT("igb", "early", "false"),
+      .says = "at the handover (its probe says 'early')" },
+    { .name = "probed-late",
+      SRIOV,
+      .report = REPORT("igb", "late", "true"),
+      .ahead = TRUE,
+      .says = "ahead (its probe says 'late')" },
+    { .name = "probed-both",
+      SRIOV,
+      .report = REPORT("igb", "both", "true"),
+      .ahead = TRUE,
+      .says = "ahead (its probe says 'both')" },
+    { .name = "probed-with-another-driver",
+      SRIOV,
+      .report = REPORT("dpdk", "late", "true"),
+      .says = "is about another NIC or driver" },
+    { .name = "a-probe-that-says-nonsense", SRIOV, .report = "]", .says = "cannot be read" },
+    { .name = "no-virtual-function", .standby = "stand0", .primary = "pf", .says = "is no virtual function" },
     { .name = "vf-not-known-yet", .standby = "stand0", .primary = "none", .says = "no host device yet" },
     { .name = "legacy-vf-and-ovs",
       .standby = "loner0",
@@ -230,15 +266,25 @@ make_net(const Row *row, gboolean standby)
     net->model = g_strdup(standby ? "virtio" : "vmxnet3");
     net->virtualport.openvswitch = standby ? row->standby_ovs : row->primary_ovs;
     net->direct_dev = standby ? g_strdup(row->lower) : NULL;
-    if (!standby && (g_str_equal(name, "vf") || g_str_equal(name, "none"))) {
+    if (!standby && (g_str_equal(name, "vf") || g_str_equal(name, "none") || g_str_equal(name, "pf"))) {
         net->type = VT_NET_HOSTDEV;
-        net->has_host = g_str_equal(name, "vf");
-        net->host = (VtHostPci){ .bus = 0x3b, .slot = 2, .function = 1 };
+        net->has_host = !g_str_equal(name, "none");
+        net->host = (VtHostPci){ .bus = 0x3b };
+        if (!g_str_equal(name, "pf"))
+            net->host = (VtHostPci){ .bus = 0x3b, .slot = 2, .function = 1 };
     } else {
         net->target_dev = g_strdup(name);
     }
     net->info.alias = g_strdup(standby ? "ua-standby" : "ua-primary");
     return net;
+}
+
+static void
+check_when(const VtBackend *backend, gboolean ahead)
+{
+    g_autoptr(JsonNode) note = vt_json_node_new(backend->funcs->note(backend->state));
+
+    g_assert_cmpint(vt_json_bool_or(note, "late-filter", !ahead), ==, ahead);
 }
 
 static void
@@ -249,6 +295,8 @@ test_row(Host *host, gconstpointer data)
     g_autoptr(VtNetDef) standby = make_net(row, TRUE);
     g_autoptr(VtNetDef) primary = make_net(row, FALSE);
     const VtTeam team = { .persistent = standby, .transient_net = primary };
+    g_autofree char *probes = g_build_filename(host->sysfs, "probe", NULL);
+    g_autofree char *report = g_build_filename(probes, PF_BDF ".json", NULL);
     g_autofree char *why = NULL;
     VtBackend backend = { 0 };
     gboolean chosen;
@@ -256,10 +304,17 @@ test_row(Host *host, gconstpointer data)
     host->switchdev = row->switchdev;
     if (row->pf_alone)
         g_assert_true(vt_link_set_master(host->netlink, "pf0", NULL, NULL));
-    chosen = vt_datapath_choose_on(&on, &team, "/nonexistent", &backend, &why);
+    if (row->report) {
+        g_assert_true(vt_file_mkdirs(probes, 0755, NULL));
+        g_assert_true(g_file_set_contents(report, row->report, -1, NULL));
+    }
+    chosen = vt_datapath_choose_on(&on, &team, probes, &backend, &why);
     g_test_message("%s: %s", chosen ? backend.funcs->name : "none", why);
     g_assert_cmpstr(chosen ? backend.funcs->name : NULL, ==, row->backend);
-    g_assert_nonnull(strstr(why, row->says));
+    if (!strstr(why, row->says))
+        g_error("'%s' is not in '%s'", row->says, why);
+    if (chosen && g_str_equal(row->backend, "sriov"))
+        check_when(&backend, row->ahead);
     vt_backend_clear(&backend);
 }
 

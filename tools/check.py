@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(TOP, 'tools'))
 import lab  # noqa: E402
 import stock  # noqa: E402
 
+WAITING = 'deaf-'  # tests that mostly wait for a time limit of QEMU's: beside the others
 SIDE_BY_SIDE = 4  # files of tests with guests at a time: each has its own hosts, and waits more than it works
 GUESTS = ('vfio', 'e2e')  # suites of such files
 LATE = 124  # in place of an exit status: the time was over
@@ -158,17 +159,29 @@ def jobs_of(folder, label, suite, env=None, only=None):
     return [(label, t, folder, env) for t in tests if only is None or t['name'] in only]
 
 
-def run_jobs(jobs, count, title, width=1):
-    """Run tests, so many at a time, in this order; what failed is told as soon as it is over."""
-    started = time.monotonic()
-    before = count.passed + count.failed
+class Pool:
+    """Jobs that run so many at a time; those that mostly wait do not count."""
 
+    def __init__(self, width):
+        self.workers = concurrent.futures.ThreadPoolExecutor(width)
+        self.beside = concurrent.futures.ThreadPoolExecutor(2)
+        self.running = []
+
+    def add(self, jobs):
+        for job in jobs:
+            pool = self.beside if job[1]['name'].startswith(WAITING) else self.workers
+            self.running.append(pool.submit(self.timed, job))
+
+    @staticmethod
     def timed(job):
         begun = time.monotonic()
         return (job, *run_test(*job[1:]), time.monotonic() - begun)
 
-    with concurrent.futures.ThreadPoolExecutor(width) as pool:
-        for result in concurrent.futures.as_completed([pool.submit(timed, job) for job in jobs]):
+    def finish(self, count, title):
+        """Wait for all; what failed is told as soon as it is over."""
+        started = time.monotonic()
+        before = count.passed + count.failed
+        for result in concurrent.futures.as_completed(self.running):
             (label, test, folder, _), text, status, seconds = result.result()
             path = keep_output(folder, label, test['name'], text)
             failed = count.failed
@@ -178,7 +191,14 @@ def run_jobs(jobs, count, title, width=1):
             if count.failed > failed:
                 print(text[-6000:])
                 print('the whole output: ' + path, flush=True)
-    print('%s: %d cases, %.0f s' % (title, count.passed + count.failed - before, time.monotonic() - started), flush=True)
+        print('%s: %d cases, %.0f s' % (title, count.passed + count.failed - before, time.monotonic() - started), flush=True)
+
+
+def run_jobs(jobs, count, title, width=1):
+    """Run tests, so many at a time, in this order."""
+    pool = Pool(width)
+    pool.add(jobs)
+    pool.finish(count, title)
 
 
 def run_suite(folder, count, label, suite):
@@ -191,7 +211,7 @@ def main():
     only = [a for a in sys.argv[1:] if not a.startswith('-')]
     count = Count()
     suites = ['unit', 'golden', 'lint', 'qemu', 'e2e']
-    guests = []
+    guests = Pool(SIDE_BY_SIDE)
     started = time.monotonic()
     lab.clean()
 
@@ -210,11 +230,9 @@ def main():
                 continue
             say('tests: ' + suite)
             run_suite('build', count, 'plain', suite)
-        # The slowest first. virtteamd under the sanitizers would be too slow in a guest's guest.
+        # The slowest begins now. virtteamd under the sanitizers would be too slow in a guest's guest.
         if not quick and 'vfio' in suites:
-            guests += jobs_of('build', 'plain', 'vfio')
-        if not quick and stock.available() and 'e2e' in suites:
-            guests += jobs_of('build', 'stock', 'e2e', {'VT_E2E_STOCK': '1'}, ('life', 'migrate'))
+            guests.add(jobs_of('build', 'plain', 'vfio'))
     if not quick:
         say('build with AddressSanitizer and UBSan, and with fault injection')
         sanitized = build('build-asan', '-Dwerror=true', '-Db_sanitize=address,undefined', '-Db_lundef=false',
@@ -226,10 +244,12 @@ def main():
                     continue  # nothing of ours is compiled into what they run, or they come below
                 say('tests under the sanitizers: ' + suite)
                 run_suite('build-asan', count, 'asan', suite)
-            if 'e2e' in suites:
-                guests += jobs_of('build-asan', 'asan', 'e2e')
+        if plain and 'e2e' in suites and stock.available():
+            guests.add(jobs_of('build', 'stock', 'e2e', {'VT_E2E_STOCK': '1'}, ('life', 'migrate-single')))
+        if sanitized and 'e2e' in suites:
+            guests.add(jobs_of('build-asan', 'asan', 'e2e'))
         say('tests with guests: on real VFIO, the same life on stock libvirtd, end to end under the sanitizers')
-        run_jobs(guests, count, 'guests', SIDE_BY_SIDE)
+        guests.finish(count, 'guests')
         say('build with libFuzzer')
         fuzzed = build('build-fuzz', '-Dfuzzers=true', '-De2e=false', '-Db_sanitize=address,undefined',
                        '-Db_lundef=false', compiler='clang-14')

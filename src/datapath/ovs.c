@@ -5,7 +5,7 @@
  * static entry says in which VLAN the guest is where, the action NORMAL does the rest, and nobody's flows are overridden.
  *
  * Open vSwitch decides once for each kind of frame and keeps the decision in its datapath. A change wakes its
- * revalidators, and frames go the old way until they have been round, some milliseconds; copies stay on until then.
+ * revalidators, and frames go the old way until they have been round, which is waited for; copies stay on until then.
  * So flooding begins at the leg that will be fed before it ends at the other: for a moment a broadcast frame may come
  * twice (also as a copy), but never not at all; the rest of the order is that of legs.c.
  *
@@ -176,6 +176,7 @@ ovs_pin(VtLegs *legs, int pinned, GError **error)
                 : !vt_ovsctl_pin(ovs->bridge, legs->notes[pinned].name, ovs->vlans[i], &legs->mac, error))
             return FALSE;
     ovs->pinned = pinned;
+    vt_ovsctl_wait_flows();
     return TRUE;
 }
 

@@ -394,6 +394,16 @@ vt_ovsctl_pin(const char *bridge, const char *port, guint16 vlan, const VtMac *m
     return ovsctl_do(argv, error);
 }
 
+void
+vt_ovsctl_wait_flows(void)
+{
+    const char *const argv[] = { "ovs-appctl", OVSCTL_LIMIT, "revalidator/wait", NULL };
+
+    /* The round that is under way may have begun before the change. */
+    if (ovsctl_do(argv, NULL))
+        ovsctl_do(argv, NULL);
+}
+
 GArray *
 vt_ovsctl_pins(const char *bridge, const VtMac *mac, GError **error)
 {

@@ -98,6 +98,15 @@ gboolean vt_ovsctl_set_flood(const char *bridge, const char *port, gboolean floo
  */
 gboolean vt_ovsctl_pin(const char *bridge, const char *port, guint16 vlan, const VtMac *mac, GError **error);
 
+/**
+ * vt_ovsctl_wait_flows - wait until frames go the way that the MAC table says
+ *
+ * The switch keeps what it has decided for a kind of frame, and looks through all of that after a change. When it does not
+ * say that it is done, what was decided before may go on for a while.
+ * Source: ovs-vswitchd(8), revalidator/wait.
+ */
+void vt_ovsctl_wait_flows(void);
+
 /** Remove a static entry; one that is not there is no error. */
 gboolean vt_ovsctl_unpin(const char *bridge, guint16 vlan, const VtMac *mac, GError **error);
 

@@ -13,7 +13,6 @@ BONDS = {'options': 'vt.nostandby vt.bond'}
 
 class OtherGuest(harness.LabTest):
     """What both classes need."""
-    settings = {'team_unplug_timeout_ms': 15000}
 
     def boot_other(self, policy, options, primary=True):
         """Boot it; its serial line. With a primary: when that is up."""

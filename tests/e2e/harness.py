@@ -5,6 +5,7 @@ A test file ends with `harness.main()`. Run one by hand with `python3 tests/e2e/
 VT_E2E_STOCK=1 runs the files that can against stock libvirtd instead: what it does differently stands in the tests
 as `self.differs(...)` with the reason.
 """
+import itertools
 import os
 import re
 import signal
@@ -20,16 +21,52 @@ from lab import LabError, Serial, guest_xml, patient, wait_for  # noqa: E402,F40
 import story  # noqa: E402
 
 STOCK = bool(os.environ.get('VT_E2E_STOCK'))
+# A guest kernel that does not answer requests to eject a device.
+DEAF = {'options': 'vt.noeject', 'kernel_options': 'acpiphp.disable=1'}
 # Nothing here is given up because the machine is busy; after a failure the rest need not take that long to fail, too.
 PATIENCE_S = 180
 PATIENCE_AFTER_FAILURE_S = 60
 vt.patience_s = PATIENCE_S
+# With log_filters of this, the daemon logs each call, so that one sees who listens.
+CALLS = 'virtteam-rpc-dispatch:debug'
+SAYS_WHO_LISTENS = re.compile(r'EVENT(?:_CALLBACK)?_REGISTER')
 vt.EMULATOR = os.path.join(vt.TOOLS, 'qemu-tcg')
+
+
+class Listener:
+    """A virsh that waits for events of a host; it has told the daemon so."""
+    numbers = itertools.count(1)
+
+    def __init__(self, host, *words):
+        self.path = os.path.join(host.lab.dir, 'listener-%d' % next(self.numbers))
+        before = len(host.daemon_log())
+        kinds = len(host.virsh('event', '--list').stdout.split()) if '--all' in words else 1
+        with open(self.path, 'w') as out:
+            self.process = subprocess.Popen(['virsh', '-q', '-c', host.uri, *words, '--loop'], stdin=subprocess.DEVNULL,
+                                            stdout=out, stderr=out)
+        if STOCK:
+            time.sleep(3)  # libvirtd does not say so
+        else:
+            wait_for(lambda: len(SAYS_WHO_LISTENS.findall(host.daemon_log()[before:])) >= kinds, 30, 'virsh to listen')
+
+    def text(self):
+        with open(self.path, errors='replace') as f:
+            return f.read()
+
+    def wait(self, pattern):
+        """Wait until it has told of that; all it has told."""
+        wait_for(lambda: re.search(pattern, self.text()), 30, lambda: 'an event /%s/: %s' % (pattern, self.text()[-1500:]))
+        return self.text()
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
 
 
 class LabTest(unittest.TestCase):
     """A class of tests on one lab. After each test every guest is gone again."""
 
+    # What the product waits for ends by the event. Deaf guests have a short limit of their own.
     settings = {}
     can_run_on_stock = False
     domain = 'team1'
@@ -42,7 +79,7 @@ class LabTest(unittest.TestCase):
             import stock
             cls.lab = stock.StockLab(settings=cls.settings)
         else:
-            cls.lab = vt.Lab(settings=cls.settings)
+            cls.lab = vt.Lab(settings={'team_unplug_timeout_ms': 120000, 'log_filters': CALLS, **cls.settings})
         cls.lab.__enter__()
         cls.a, cls.b = cls.lab.hosts
 
@@ -104,6 +141,12 @@ class LabTest(unittest.TestCase):
             self.lab.wait_ping()
         return serial
 
+    def boot_deaf(self, **more):
+        """A guest that ejects nothing; its serial line, once its primary is up."""
+        serial = self.boot(**DEAF, **more)
+        serial.wait(r'VT: links.*primary:\w+:up', 60)
+        return serial
+
     def migrate_argv(self, to, *options):
         return ('migrate', '--live', *options, self.domain, to.uri)
 
@@ -159,6 +202,12 @@ class LabTest(unittest.TestCase):
     def assert_primary(self, serial, since=None, timeout=60):
         """The guest has its primary, up."""
         serial.wait(r'VT: links[^\n]*primary:\w+:up', timeout, since)
+
+    def listen(self, host, *words):
+        """A Listener that ends with the test."""
+        listener = Listener(host, *words)
+        self.addCleanup(listener.stop)
+        return listener
 
     def ends(self, process, timeout=60):
         """Wait for a background virsh; (exit status, output, errors)."""

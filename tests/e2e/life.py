@@ -27,7 +27,7 @@ class Console:
         self.fd = master
         self.text = ''
 
-    def read_until(self, pattern, timeout=20):
+    def read_until(self, pattern, timeout=harness.PATIENCE_S):
         deadline = time.monotonic() + timeout
         while not re.search(pattern, self.text):
             left = deadline - time.monotonic()
@@ -41,7 +41,7 @@ class Console:
     def prompt(self):
         """Wait for the guest's shell. What is typed before virsh has its terminal ready is thrown away, so type again."""
         self.read_until('Escape character')
-        for _ in range(15):
+        for _ in range(60):
             self.write('\r')
             if select.select([self.fd], [], [], 1)[0]:
                 try:
@@ -56,7 +56,7 @@ class Console:
     def leave(self):
         self.write('\x1d')
         try:
-            return self.process.wait(10)
+            return self.process.wait(harness.patient(10))
         finally:
             if self.process.poll() is None:
                 self.process.kill()
@@ -238,8 +238,7 @@ class Life(harness.LabTest):
 
     def test_events_in_order(self):
         self.a.define(guest_xml(self.lab, name=self.domain, team=None))
-        listener = self.a.start_virsh('event', '--all', '--loop', '--timeout', '40', self.domain)
-        time.sleep(1)
+        listener = self.listen(self.a, 'event', '--all', self.domain)
         self.a.virsh('start', self.domain)
         self.serial().wait('VT: ready', 60)
         self.a.virsh('suspend', self.domain)
@@ -247,9 +246,7 @@ class Life(harness.LabTest):
         self.a.virsh('reboot', self.domain)
         self.serial().wait(r'(?s)VT: ready.*VT: ready', 60)
         self.a.virsh('destroy', self.domain)
-        time.sleep(1)
-        listener.terminate()
-        out, _ = listener.communicate(timeout=10)
+        out = listener.wait('Stopped Destroyed')
         lifecycle = re.findall(r"event 'lifecycle' for domain '?%s'?: (.*)" % self.domain, out)
         wanted = ['Started Booted', 'Suspended Paused', 'Resumed Unpaused', 'Stopped Destroyed']
         rest = iter(lifecycle)
@@ -258,16 +255,12 @@ class Life(harness.LabTest):
 
     def test_monitor_events(self):
         self.a.define(guest_xml(self.lab, name=self.domain, team=None))
-        listener = self.a.start_virsh('qemu-monitor-event', '--loop', '--timeout', '30', self.domain)
-        time.sleep(1)
+        listener = self.listen(self.a, 'qemu-monitor-event', self.domain)
         self.a.virsh('start', self.domain)
         self.a.virsh('suspend', self.domain)
+        listener.wait(r'event RESUME')
+        listener.wait(r'event STOP')
         self.a.virsh('destroy', self.domain)
-        time.sleep(1)
-        listener.terminate()
-        out, _ = listener.communicate(timeout=10)
-        self.assertRegex(out, r'event RESUME')
-        self.assertRegex(out, r'event STOP')
 
     def test_many_clients_at_once(self):
         self.boot_single()
@@ -377,7 +370,7 @@ class Restart(harness.LabTest):
     def test_second_daemon_on_the_same_root_is_refused(self):
         second = self.a.popen([self.lab.daemon_path, '--root', self.a.root], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True)
-        _, err = second.communicate(timeout=20)
+        _, err = second.communicate(timeout=harness.patient(20))
         self.assertNotEqual(second.returncode, 0)
         self.assertNotEqual(err, '')
         self.a.virsh('list')

@@ -1,23 +1,27 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Teams that the driver unplugs and replugs itself (orchestration='management')."""
+import json
+import os
 import time
 
 import harness
 from harness import wait_for
 
 MANAGED = "orchestration='management'"
-# A guest kernel that does not answer requests to eject a device.
-DEAF = {'options': 'vt.noeject', 'kernel_options': 'acpiphp.disable=1'}
 
 
 class Managed(harness.LabTest):
-    settings = {'team_unplug_timeout_ms': 4000, 'team_unplug_retries': 1}
+    settings = {'team_unplug_retries': 1}
 
     def has_primary(self, host):
         """Whether QEMU has the device."""
         devices = host.qmp(self.domain, 'qom-list', path='/machine/peripheral')
         return 'ua-primary' in [d['name'] for d in devices]
+
+    def team(self, host):
+        program = os.path.join(harness.vt.BUILD, 'src', 'cli', 'virtteam')
+        return json.loads(harness.vt.run(program, 'team', '--root', host.root, '--json', self.domain).stdout)[0]
 
     def comes_back(self, host):
         wait_for(lambda: self.has_primary(host), 20, 'QEMU of host %s to have the primary' % host.name)
@@ -35,7 +39,6 @@ class Managed(harness.LabTest):
                 serial.wait(r'failover primary slave:\w+ registered', 30, mark)
                 self.assert_primary(serial, mark)
                 self.comes_back(to)
-                time.sleep(2)
         finally:
             result = probe.stop()
         self.assertGreater(result['received'], result['sent'] // 3)
@@ -52,8 +55,7 @@ class Managed(harness.LabTest):
         self.assert_alive()
 
     def test_deaf_guest_runs_on_with_its_primary(self):
-        serial = self.boot(policy=MANAGED, **DEAF)
-        serial.wait(r'VT: links.*primary:\w+:up', 60)
+        self.boot_deaf(policy=MANAGED + " unplug-timeout='4'")
         started = time.monotonic()
         failed = self.migrate(self.a, self.b, check=False, timeout=60)
         self.assertNotEqual(failed.returncode, 0)
@@ -65,11 +67,10 @@ class Managed(harness.LabTest):
         self.assert_alive()
 
     def test_cancel_while_the_unplug_is_waited_for(self):
-        serial = self.boot(policy=MANAGED + " unplug-timeout='60'", **DEAF)
-        serial.wait(r'VT: links.*primary:\w+:up', 60)
+        self.boot_deaf(policy=MANAGED + " unplug-timeout='600'")
         migration = self.start_migration(self.a, self.b)
         wait_for(lambda: self.job_phase(self.a), 20, 'the job to begin')
-        time.sleep(2)
+        wait_for(lambda: self.team(self.a)['state'] == 'leaving', 30, lambda: 'the guest to be asked: %s' % self.team(self.a))
         self.a.virsh('domjobabort', self.domain)
         status, _, err = self.ends(migration)
         self.assertNotEqual(status, 0)
@@ -110,8 +111,7 @@ class Patient(harness.LabTest):
     """on-timeout='wait': the time limit is none, it is said that the guest is waited for, and a client may end it."""
 
     def waits(self, orchestration):
-        serial = self.boot(policy="orchestration='%s' unplug-timeout='1' on-timeout='wait'" % orchestration, **DEAF)
-        serial.wait(r'VT: links.*primary:\w+:up', 60)
+        self.boot_deaf(policy="orchestration='%s' unplug-timeout='1' on-timeout='wait'" % orchestration)
         mark = len(self.a.daemon_log())
         migration = self.start_migration(self.a, self.b)
         wait_for(lambda: "'ua-primary' (team 'ua-standby'): the guest was asked to eject it 10 s ago and is waited for" in

@@ -217,9 +217,9 @@ class Trouble(NetworkTest):
         try:
             began = time.monotonic()
             self.start_fails(xml, r'does not answer')
-            self.assertLess(time.monotonic() - began, 40)
+            self.assertLess(time.monotonic() - began, 150)
             # Nobody else has to wait: neither a client that asks, nor a guest that needs no network.
-            self.assertLess(self.answer_time(), 5)
+            self.assertLess(self.answer_time(), 60)
         finally:
             self.net_a.signal(signal.SIGCONT)
         self.a.virsh('start', self.domain)

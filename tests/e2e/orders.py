@@ -5,7 +5,6 @@
 Afterwards exactly one guest runs, and its team is whole again by itself, or it was said why not.
 """
 import signal
-import time
 import xml.etree.ElementTree as ElementTree
 
 import faults
@@ -13,19 +12,17 @@ import harness
 from harness import wait_for
 
 MANAGED = "orchestration='management'"
-DEAF = {'options': 'vt.noeject', 'kernel_options': 'acpiphp.disable=1'}
 
 
 class Orders(harness.LabTest):
-    settings = {'team_unplug_timeout_ms': 8000}
-
-    def type(self, host, line):
-        """Give the guest's shell a line."""
+    def type(self, host, line, effect):
+        """Give the guest's shell a line, and wait for what it tells then."""
+        serial = self.serial()
+        mark = serial.end()
         root = ElementTree.fromstring(host.virsh('dumpxml', self.domain).stdout)
         with open(root.find('devices/serial/source').get('path'), 'wb', buffering=0) as pty:
-            time.sleep(2)  # QEMU looks once a second whether somebody has opened it
             pty.write(line.encode() + b'\n')
-            time.sleep(1)
+            serial.wait(effect, 60, mark)  # QEMU looks once a second whether somebody has opened it
 
     def reset(self, host):
         """As the guest's own reboot: no client may reset it while it migrates."""
@@ -36,12 +33,8 @@ class Orders(harness.LabTest):
     def whole(self, host, serial, since, timeout=90):
         """The guest runs on a host, alone, answers, and has its primary."""
         self.assertEqual(self.settled(timeout), host)
-        def has_primary():
-            try:
-                return [r for r, _, s in serial.links(since).values() if r == 'primary' and s == 'up']
-            except ValueError:
-                return []  # half a line
-        wait_for(has_primary, timeout, lambda: 'the primary: %s' % serial.text(since)[-1500:])
+        wait_for(lambda: [r for r, _, s in serial.links(since).values() if r == 'primary' and s == 'up'], timeout,
+                 lambda: 'the primary: %s' % serial.text(since)[-1500:])
         self.assert_alive(40)
 
     def slow(self, host, mib='2'):
@@ -49,8 +42,7 @@ class Orders(harness.LabTest):
 
     # --- a guest that reboots
     def test_reset_while_the_unplug_is_waited_for(self):
-        serial = self.boot(**DEAF)
-        serial.wait(r'VT: links.*primary:\w+:up', 60)
+        serial = self.boot_deaf(policy="unplug-timeout='60'")
         migration = self.start_migration(self.a, self.b)
         self.wait_unplug_asked(self.a)
         mark = serial.end()
@@ -61,7 +53,8 @@ class Orders(harness.LabTest):
             self.assertRegex(err, r'ua-primary')
         self.whole(self.b if status == 0 else self.a, serial, mark)
 
-    def test_reset_while_memory_is_copied(self):
+    def reset_in_the_copy(self):
+        """A migration that copies memory slowly, of a guest that has just booted again; (it, the serial line, where the boot began)"""
         serial = self.boot()
         self.slow(self.a)
         migration = self.start_migration(self.a, self.b)
@@ -69,19 +62,17 @@ class Orders(harness.LabTest):
         mark = serial.end()
         self.reset(self.a)
         serial.wait(r'VT: ready', 90, mark)
+        return migration, serial, mark
+
+    def test_reset_while_memory_is_copied(self):
+        migration, serial, mark = self.reset_in_the_copy()
         self.slow(self.a, '1000')
         status, _, err = self.ends(migration, 100)
         self.assertEqual(status, 0, err)
         self.whole(self.b, serial, mark)
 
     def test_reset_while_memory_is_copied_then_cancelled(self):
-        serial = self.boot()
-        self.slow(self.a)
-        migration = self.start_migration(self.a, self.b)
-        self.wait_transfer(self.a)
-        mark = serial.end()
-        self.reset(self.a)
-        serial.wait(r'VT: ready', 90, mark)
+        migration, serial, mark = self.reset_in_the_copy()
         self.a.virsh('domjobabort', self.domain)
         self.assertNotEqual(self.ends(migration)[0], 0)
         self.whole(self.a, serial, mark)
@@ -104,14 +95,14 @@ class Orders(harness.LabTest):
     def test_the_primarys_driver_is_unloaded_and_comes_back_elsewhere(self):
         serial = self.boot()
         mark = serial.end()
-        self.type(self.a, 'rmmod vmxnet3')
+        self.type(self.a, 'rmmod vmxnet3', r'failover primary slave:\w+ unregistered')
         serial.wait(r'failover primary slave:\w+ unregistered', 30, mark)
         self.assert_alive(30)
         self.migrate(self.a, self.b)
         self.assertEqual(self.settled(), self.b)
         self.assert_alive(30)
         mark = serial.end()
-        self.type(self.b, 'insmod /modules/vmxnet3.ko')
+        self.type(self.b, 'insmod /modules/vmxnet3.ko', r'failover primary slave:\w+ registered')
         self.whole(self.b, serial, mark)
 
     # --- one after the other
@@ -133,7 +124,7 @@ class Orders(harness.LabTest):
         try:
             wait_for(lambda: self.a.qmp(self.domain, 'query-migrate').get('status') == 'completed', 60,
                      'everything to be sent')
-            time.sleep(1)  # the client has its answer, and waits for host b
+            wait_for(lambda: 'perform -> perform-done' in self.a.daemon_log(), 30, 'the client to have its answer')
             migration.kill()
             migration.communicate()
             wait_for(lambda: 'It stays paused here' in self.a.daemon_log(), 20, 'the daemon to say what to look at')
@@ -147,7 +138,6 @@ class Orders(harness.LabTest):
 
 class Struck(faults.FaultTest):
     """The same with failures on request."""
-    settings = {'team_unplug_timeout_ms': 8000}
     whole = Orders.whole
     slow = Orders.slow
 

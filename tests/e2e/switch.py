@@ -11,8 +11,6 @@ from harness import wait_for
 
 PROGRAM = os.path.join(harness.vt.BUILD, 'src', 'cli', 'virtteam')
 MANAGED = "orchestration='management'"
-# A guest kernel that does not answer requests to eject a device.
-DEAF = {'options': 'vt.noeject', 'kernel_options': 'acpiphp.disable=1'}
 
 
 class SwitchTest(harness.LabTest):
@@ -63,7 +61,7 @@ class SwitchTest(harness.LabTest):
 
 
 class Command(SwitchTest):
-    settings = {'team_unplug_timeout_ms': 20000}
+    """On command."""
 
     def there_and_back(self, **more):
         serial = self.boot(**more)
@@ -123,8 +121,7 @@ class Command(SwitchTest):
         self.come_back(self.a, serial)
 
     def test_deaf_guest_keeps_its_primary(self):
-        serial = self.boot(**DEAF)
-        serial.wait(r'VT: links.*primary:\w+:up', 60)
+        self.boot_deaf()
         failed = self.virtteam(self.a, 'standby', '--timeout', '3', check=False)
         self.assertEqual(failed.returncode, 1)
         self.assertIn("did not eject its primary network device 'ua-primary' (team 'ua-standby') within 3 s",

@@ -20,8 +20,6 @@ DEAF = 'vt.noeject'
 
 
 class Teams(harness.LabTest):
-    settings = {'team_unplug_timeout_ms': 15000}
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

@@ -15,7 +15,7 @@ import time
 import unittest
 
 import harness
-from harness import wait_for
+from harness import patient, wait_for
 
 BUILD = os.environ.get('VT_BUILD', os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'build'))
 DAEMON = os.environ.get('VT_DAEMON', os.path.join(BUILD, 'src/daemon/virtteamd'))
@@ -76,7 +76,7 @@ class Daemon:
     def end(self, sig=signal.SIGTERM):
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(sig)
-        return self.process.wait(20) if self.process is not None else None
+        return self.process.wait(patient(20)) if self.process is not None else None
 
     def log(self):
         with open(os.path.join(self.dir, 'log'), errors='replace') as log:
@@ -86,7 +86,7 @@ class Daemon:
         return 'qemu+unix:///%s?socket=%s' % (path, self.socket + ('-ro' if read_only else ''))
 
     def virsh(self, *words, uri=None, timeout=40, prefix=()):
-        return subprocess.run([*prefix, 'virsh', '-c', uri or self.uri(), *words], timeout=timeout, text=True,
+        return subprocess.run([*prefix, 'virsh', '-c', uri or self.uri(), *words], timeout=patient(timeout), text=True,
                               stdin=subprocess.DEVNULL, capture_output=True, env=dict(os.environ, LC_ALL='C'))
 
     def remove(self):
@@ -236,18 +236,32 @@ class Commands(WireTest):
 class Events(WireTest):
     def test_what_happens_is_told(self):
         daemon = self.daemon
-        watch = [subprocess.Popen(['virsh', '-c', daemon.uri(), *words, '--loop', '--timeout', '8'], text=True,
-                                  stdout=subprocess.PIPE) for words in (['event', '--all'], ['qemu-monitor-event'])]
-        time.sleep(1)
+        plain, monitor = (self.watch(*words) for words in (['event', '--all'], ['qemu-monitor-event']))
+        kinds = len(daemon.virsh('event', '--list').stdout.split()) + 1
+        wait_for(lambda: len(harness.SAYS_WHO_LISTENS.findall(daemon.log())) >= kinds, 30, 'virsh to listen')
         for words in ('define ' + daemon.guest, 'start small', 'suspend small', 'resume small', 'reset small',
                       'destroy small', 'undefine small'):
             self.says(words, 0, '')
-        plain, monitor = [w.communicate(timeout=30)[0] for w in watch]
         for what in ('Defined Added', 'Started Booted', 'Suspended Paused', 'Resumed Unpaused', 'Stopped Destroyed',
                      'Undefined Removed'):
-            self.assertIn("event 'lifecycle' for domain 'small': " + what, plain)
+            wait_for(lambda w=what: "event 'lifecycle' for domain 'small': " + w in plain(), 30, lambda w=what: w + plain())
         for what in ('STOP', 'RESUME', 'RESET'):
-            self.assertRegex(monitor, 'event %s at [0-9.]+ for domain .small.' % what)
+            wait_for(lambda w=what: re.search('event %s at [0-9.]+ for domain .small.' % w, monitor()), 30,
+                     lambda w=what: w + monitor())
+
+    def watch(self, *words):
+        """A virsh that waits for events until the test is over; a function that gives what it has told."""
+        path = os.path.join(self.daemon.dir, words[0])
+        with open(path, 'w') as out:
+            process = subprocess.Popen(['virsh', '-c', self.daemon.uri(), *words, '--loop'], stdin=subprocess.DEVNULL,
+                                       stdout=out, stderr=out)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+
+        def told():
+            with open(path, errors='replace') as f:
+                return f.read()
+        return told
 
 
 class Console(WireTest):
@@ -261,7 +275,7 @@ class Console(WireTest):
         pid, terminal = pty.fork()
         if pid == 0:
             os.execvp('virsh', ['virsh', '-c', self.daemon.uri(), 'console', 'small'])
-        said, end = b'', time.monotonic() + 20
+        said, end = b'', time.monotonic() + patient(20)
         while time.monotonic() < end:
             if select.select([terminal], [], [], 0.2)[0]:
                 try:
@@ -283,7 +297,7 @@ class Peer:
 
     def __init__(self, daemon, open_it=True):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(10)
+        self.socket.settimeout(patient(10))
         self.socket.connect(daemon.socket)
         if open_it:
             self.call(REMOTE, 1, struct.pack('>I', 0) + struct.pack('>I', 0))
@@ -383,7 +397,7 @@ class OddInput(WireTest):
         self.says('list', 0, '')
 
     def test_silent_virsh_with_keepalive(self):
-        self.says('-k 1 -K 2 event --event lifecycle --timeout 6', 1, 'event loop timed out', timeout=20)
+        self.says('-k 1 -K 6 event --event lifecycle --timeout 9', 1, 'event loop timed out')
 
 
 # ---- who may ---------------------------------------------------------------------------------------------------
@@ -442,7 +456,7 @@ class Life(unittest.TestCase):
 
     def test_second_daemon_is_refused(self):
         self.daemon.start()
-        second = subprocess.run([DAEMON, '--root', self.daemon.root], capture_output=True, text=True, timeout=20)
+        second = subprocess.run([DAEMON, '--root', self.daemon.root], capture_output=True, text=True, timeout=patient(20))
         self.assertEqual(second.returncode, 1)
         self.assertIn(str(self.daemon.process.pid), second.stderr)
         self.assertEqual(self.daemon.virsh('list').returncode, 0)
@@ -452,7 +466,7 @@ class Life(unittest.TestCase):
         with open(path, 'w') as conf:
             conf.write('max_clients = 3\n\nmax_cliens = 3\n')
         got = subprocess.run([DAEMON, '--root', self.daemon.root, '--config', path], capture_output=True, text=True,
-                             timeout=20)
+                             timeout=patient(20))
         self.assertEqual(got.returncode, 1)
         self.assertIn("bad.conf:3: there is no key 'max_cliens'", got.stderr)
 
