@@ -160,7 +160,7 @@ class Story:
                    '0.5', '--grace', '500')
         answered = re.search(r'"received": *(\d+)', ping)
         short = ['now: %s; pings answered: %s of 5; load %s' % (
-            ', '.join('%s %s, %d QEMU' % (h.name, ask('virsh', '-q', '-c', h.uri, 'domstate', '--reason', domain).strip(),
+            ', '.join('%s %s, %d QEMU' % (h.name, ' '.join(ask('virsh', '-q', '-c', h.uri, 'domstate', '--reason', domain).split()),
                                           len(h.qemu_pids())) for h in lab.hosts),
             answered.group(1) if answered else '?', ask('cat', '/proc/loadavg').strip())]
         short += ['datapath %s: %s' % (h.name, datapath(h)[:420]) for h in lab.hosts]
