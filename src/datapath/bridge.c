@@ -139,11 +139,13 @@ bridge_release(Bridge *bridge, GError **error)
 
     for (guint leg = 0; leg < VT_LEG_COUNT; leg++) {
         const VtPortNote *note = &legs->notes[leg];
+        GError *inner = NULL;
 
         if (!vt_legs_is_there(legs, leg))
             continue;
-        vt_fdb_unpin(legs->netlink, note->ifindex, &legs->mac, vt_port_note_first(&first));
-        vt_port_note_restore(legs->netlink, note, &first);
+        vt_fdb_unpin(legs->netlink, note->ifindex, &legs->mac, &inner);
+        vt_port_note_restore(legs->netlink, note, &inner);
+        vt_legs_put_back(legs, leg, inner, &first);
     }
     vt_port_note_restore_pins(legs->netlink, bridge->pins, &first);
     g_array_set_size(bridge->pins, 0);

@@ -93,6 +93,15 @@ vt_legs_is_there(const VtLegs *legs, VtLeg leg)
            info.index == legs->notes[leg].ifindex && (info.is_bridge_port || !legs->funcs->bridge_ports);
 }
 
+void
+vt_legs_put_back(const VtLegs *legs, VtLeg leg, GError *error, GError **first)
+{
+    g_autoptr(GError) owned = error;
+
+    if (owned && !*first && vt_legs_is_there(legs, leg))
+        *first = g_steal_pointer(&owned);
+}
+
 gboolean
 vt_legs_is_silent(VtLeg leg, const VtLegsPlan *plan)
 {

@@ -78,6 +78,15 @@ const char *vt_leg_name(VtLeg leg);
 /** Whether the noted interface of a leg is still there. */
 gboolean vt_legs_is_there(const VtLegs *legs, VtLeg leg);
 
+/**
+ * vt_legs_put_back - count what went wrong when a leg's settings were put back
+ * @legs:  the team's legs
+ * @leg:   which
+ * @error: (nullable) (transfer full) what went wrong; dropped when the interface went away meanwhile, and its settings with it
+ * @first: (inout) the first thing that went wrong; set if it was not
+ */
+void vt_legs_put_back(const VtLegs *legs, VtLeg leg, GError *error, GError **first);
+
 /** A leg that is not fed is not flooded; before the guest is here standby is, as any port. */
 gboolean vt_legs_is_silent(VtLeg leg, const VtLegsPlan *plan);
 

@@ -223,9 +223,14 @@ ovs_release(Ovs *ovs, GError **error)
     if (ovs->bridge && vt_link_exists(legs->netlink, ovs->bridge)) {
         for (guint i = 0; i < ovs->n_vlans; i++)
             vt_ovsctl_unpin(ovs->bridge, ovs->vlans[i], &legs->mac, vt_port_note_first(&first));
-        for (guint leg = 0; leg < VT_LEG_COUNT; leg++)
-            if (vt_legs_is_there(legs, leg))
-                ovs_restore_leg(ovs, leg, &first);
+        for (guint leg = 0; leg < VT_LEG_COUNT; leg++) {
+            GError *inner = NULL;
+
+            if (!vt_legs_is_there(legs, leg))
+                continue;
+            ovs_restore_leg(ovs, leg, &inner);
+            vt_legs_put_back(legs, leg, inner, &first);
+        }
         for (guint i = 0; i < ovs->pins->len; i++) {
             const OvsPin *pin = &g_array_index(ovs->pins, OvsPin, i);
 
