@@ -170,6 +170,8 @@ class CrashTest(harness.LabTest):
     def destination_daemon_killed(self, phase):
         migration, serial, mark = self.into(phase)
         self.b.kill_daemon()
+        # QEMU goes on to its end, which a busy guest may not let come at 2 MiB a second.
+        self.a.virsh('migrate-setspeed', self.domain, '1000')
         self.assertNotEqual(self.ends(migration, 100)[0], 0)
         self.b.start_daemon()
         self.stays_at_source(serial, phase, mark)
