@@ -4,8 +4,13 @@
 SHARE is a folder of the machine outside; it holds the image of the booted guest. `inside.py SHARE --up` only makes both
 hosts and leaves them.
 """
+import contextlib
+import faulthandler
+import glob
 import os
+import re
 import sys
+import threading
 import time
 import unittest
 
@@ -22,6 +27,7 @@ import stock  # noqa: E402
 
 SHARE = sys.argv.pop(1)
 GUEST_S = 300  # for what a guest within a guest does in a second or two
+STUCK_S = 360  # no step of a test waits for so long, on any machine: something in the kernel does not come back
 PING = ('--rate', '20')
 # libvirt does not find a PF's VFs by itself when their interfaces are in another namespace than the PF's.
 POOL = "<network><name>pool</name><forward mode='hostdev' managed='yes'>%s</forward></network>"
@@ -289,8 +295,42 @@ class Macvtap(Qemu):
         self.assert_clean(self.b)
 
 
+def waiting_in_the_kernel():
+    """Each process that cannot even be killed, and where in the kernel it stands: lines."""
+    for path in glob.glob('/proc/[0-9]*/task/*'):
+        with contextlib.suppress(OSError):
+            with open(path + '/stat') as f:
+                name, state = f.read().split('(', 1)[1].rsplit(')', 1)
+            if state.split()[0] == 'D':
+                with open(path + '/stack') as f:
+                    yield '%s: %s' % (name, ' < '.join(re.findall(r'\] (\w+)', f.read())))
+
+
+class Watchdog(threading.Thread):
+    """Ends the tests, and says where they stand, when none of them ends for too long: what hangs in the kernel cannot be
+    timed out by whoever called it, and the machine outside sees only that nothing comes."""
+
+    def __init__(self, output):
+        super().__init__(daemon=True)
+        self.output = output
+
+    def run(self):
+        size, since = -1, 0
+        while True:
+            now = os.fstat(self.output).st_size
+            if now != size:
+                size, since = now, time.monotonic()
+            elif time.monotonic() - since > STUCK_S:
+                break
+            time.sleep(5)
+        print('not ok 0 stuck for %d s\n#! %s' % (STUCK_S, '\n#! '.join(waiting_in_the_kernel())), flush=True)
+        faulthandler.dump_traceback(sys.stdout)
+        os._exit(1)
+
+
 def main():
     if '--up' not in sys.argv:
+        Watchdog(sys.stdout.fileno()).start()
         harness.main()
     lab = vfiolab.VfioLab(SHARE)
     lab.up()

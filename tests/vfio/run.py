@@ -12,6 +12,7 @@
 tests/vfio/setup.sh has to be run before. VT_BUILD and VT_GUEST as in tools/lab.py; VT_VFIO is setup.sh's folder.
 """
 import contextlib
+import glob
 import os
 import select
 import shutil
@@ -29,7 +30,8 @@ from vfiolab import EMULATOR, VFIO, HERE, LabError, vt, wait_for
 
 # Beyond 2.75 GiB SeaBIOS 1.16.3 puts VFs' BARs above 4 GiB, and QEMU 10.0.2 maps those with half of their address.
 MEMORY_MIB = 2560
-LIMIT_S = 1500
+LIMIT_S = 1200
+SILENT_S = 420  # inside.py says so before when a test is stuck: after this the machine itself stands still
 BOOT_S = 90  # it takes 5 on a machine that has nothing else to do
 BOOTS = 3
 # QEMU's own race, when one processor uses a device while another one moves a device's memory: it aborts.
@@ -120,12 +122,32 @@ def start_machine(folder, share, keep):
     raise LabError('the machine within did not boot %d times' % BOOTS)
 
 
-def follow(machine, folder, share, limit_s=LIMIT_S, at_once=True):
-    """Print what the tests print until the machine ends; their exit status. None: QEMU's own fault, and nothing was printed."""
+def threads_of(machine):
+    """What QEMU's threads wait for and how long they have run: whether it stands still, or turns in circles."""
+    for path in sorted(glob.glob('/proc/%d/task/*' % machine.pid)):
+        words = read(path + '/stat').rsplit(')', 1)[-1].split()
+        if words:
+            yield '%s %s %s %.1f s' % (read(path + '/comm').strip(), words[0], read(path + '/wchan'),
+                                       (int(words[11]) + int(words[12])) / os.sysconf('SC_CLK_TCK'))
+
+
+def kill(machine, why, folder):
+    """End the machine within, and say how it was."""
+    print('# %s' % why)
+    for text in ('\n'.join(threads_of(machine)), read(os.path.join(folder, 'console'))[-2000:]):
+        print('# ' + '\n# '.join(text.splitlines()), flush=True)
+    machine.kill()
+    machine.wait()
+
+
+def follow(machine, folder, share, limit_s=LIMIT_S, silent_s=None, at_once=True):
+    """Print what the tests print until the machine ends; their exit status. None: QEMU's own fault, by which the machine
+    ended or stood still; what had been printed is told as remarks."""
     out = os.path.join(share, 'out')
     done = 0
     kept = []
-    deadline = time.monotonic() + limit_s
+    started = heard = time.monotonic()
+    fault = False
     while True:
         ended = machine.poll() is not None
         text = read(out, done)
@@ -136,14 +158,18 @@ def follow(machine, folder, share, limit_s=LIMIT_S, at_once=True):
             sys.stdout.flush()
         if ended:
             break
-        if time.monotonic() > deadline:
-            print('# no end after %d s' % limit_s)
-            machine.kill()
-            machine.wait()
+        now = time.monotonic()
+        heard = now if text else heard
+        if silent_s and now - heard > silent_s:
+            fault = True
+            kill(machine, 'nothing was heard of the machine within for %d s' % silent_s, folder)
+        elif now - started > limit_s:
+            kill(machine, 'no end after %d s' % limit_s, folder)
         time.sleep(0.3)
     status = read(os.path.join(share, 'status')).strip()
     if not at_once:
-        if not status and QEMU_RACE in read(os.path.join(folder, 'qemu.log')):
+        if not status and (fault or QEMU_RACE in read(os.path.join(folder, 'qemu.log'))):
+            print('# ' + '# '.join(''.join(kept).splitlines(True)), flush=True)
             return None
         sys.stdout.write(''.join(kept))
     if not status:
@@ -197,12 +223,14 @@ def main():
         write_go(folder, (['--up'] if keep else []) + names)
         machine = start_machine(folder, share, keep)
         if not keep:
-            status = follow(machine, folder, share, at_once='-v' in sys.argv)
+            status = follow(machine, folder, share, silent_s=SILENT_S, at_once='-v' in sys.argv)
             if status is None:
-                print('# QEMU of the machine within has ended by its own assertion: once more', flush=True)
+                print('# QEMU of the machine within has ended by its own fault: once more', flush=True)
                 os.unlink(os.path.join(share, 'out'))
                 machine = start_machine(folder, share, keep)
                 status = follow(machine, folder, share)
+            if status != 0:  # the kernel may know why
+                print('# the console: ' + '\n# '.join(read(os.path.join(folder, 'console'))[-3000:].splitlines()), flush=True)
             return status
         wait_for(lambda: os.path.exists(os.path.join(share, 'status')) or machine.poll() is not None, 300,
                  lambda: 'both hosts to be up: ' + read(os.path.join(share, 'out'))[-2000:], 0.2)
