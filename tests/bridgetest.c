@@ -322,6 +322,40 @@ test_guest_sends(Net *net, gconstpointer unused)
     }
 }
 
+/* A kernel that has no act_gact. */
+static int
+answer_without_gact(const struct nlmsghdr *request, GByteArray *reply, gpointer user)
+{
+    static const char gact[] = "gact";
+
+    if (request->nlmsg_type == RTM_NEWTFILTER && memmem(request, request->nlmsg_len, gact, sizeof gact))
+        return ENOENT;
+    return kernel_answer(request, reply);
+}
+
+/* A guest that sends over one leg while the other is fed: its broadcast goes to everybody but itself. */
+static void
+test_echoes(Net *net, gconstpointer without_gact)
+{
+    const guint echoes = without_gact || !kernel_can_drop() ? 1 : 0;
+    VtLegsSpec spec = { .mac = guest_mac, .standby = net->names[STANDBY], .primary = net->names[PRIMARY] };
+
+    if (without_gact) {
+        vt_backend_clear(&net->backend);
+        net->backend = vt_bridge_new(&spec, vt_netlink_new_fake(answer_without_gact, NULL));
+    }
+    for (guint turn = 0; turn < 2; turn++) {
+        apply(&net->backend, VT_FEED_PRIMARY_COPIED);
+        EXPECT(net, STANDBY, &broadcast_mac, &guest_mac, 0, echoes, 1);
+        EXPECT(net, PRIMARY, &broadcast_mac, &guest_mac, 0, 0, 1);
+        EXPECT(net, UPLINK, &broadcast_mac, &other_mac, 1, 1, 0);
+        apply(&net->backend, VT_FEED_STANDBY_COPIED);
+        EXPECT(net, PRIMARY, &broadcast_mac, &guest_mac, echoes, 0, 1);
+        EXPECT(net, STANDBY, &broadcast_mac, &guest_mac, 0, 0, 1);
+        EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 1, 0);
+    }
+}
+
 typedef struct {
     VtLinkPort ports[PORTS];
     guint32 queues[PORTS];
@@ -573,6 +607,9 @@ main(int argc, char **argv)
     ADD("/datapath/bridge/hardware-forwards-when-nothing-is-copied", test_hardware);
     ADD("/datapath/bridge/ready-pins-nothing", test_ready);
     ADD("/datapath/bridge/what-the-guest-sends-moves-nothing", test_guest_sends);
+    ADD("/datapath/bridge/what-the-guest-sends-does-not-come-back", test_echoes);
+    g_test_add("/datapath/bridge/nor-is-it-copied-without-act-gact", Net, GUINT_TO_POINTER(TRUE), set_up,
+               test_echoes, tear_down);
     ADD("/datapath/bridge/release-restores-everything", test_release_restores);
     ADD("/datapath/bridge/a-note-restores-everything", test_note_restores);
     g_test_add_func("/datapath/bridge/bad-notes-are-refused", test_bad_notes);

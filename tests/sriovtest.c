@@ -12,6 +12,7 @@
 
 #include "lib/fake-irqs.h"
 #include "lib/fake-pf.h"
+#include "lib/kernel-answer.h"
 #include "lib/make-bridge.h"
 
 #include <linux/neighbour.h>
@@ -199,25 +200,12 @@ test_feeds(Net *net, gconstpointer unused)
     g_assert_false(vf_has_guest(net, 0) || vf_has_guest(net, 2));
 }
 
-/* Has the kernel act_gact? */
-static gboolean
-can_drop(void)
-{
-    const char *argv[] = { "tc", "actions", "add", "action", "drop", "index", "7", NULL };
-    int status = -1;
-
-    return g_spawn_sync(NULL, (char **)argv, NULL,
-                        G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL | G_SPAWN_STDOUT_TO_DEV_NULL, NULL,
-                        NULL, NULL, NULL, &status, NULL) &&
-           status == 0;
-}
-
 /* A NIC that delivers to every match, the sender too: standby has had the frame as a copy. */
 static void
 test_echo(Net *net, gconstpointer unused)
 {
     static const VtFeed feeds[] = { VT_FEED_STANDBY_COPIED, VT_FEED_PRIMARY_COPIED };
-    const guint echoes[PORTS] = { can_drop() ? 0 : 1, 0, 0 };
+    const guint echoes[PORTS] = { kernel_can_drop() ? 0 : 1, 0, 0 };
 
     EXPECT(net, NEIGHBOUR, &broadcast_mac, &neighbour_mac, 1, 1, 0); /* is learned */
     for (gsize i = 0; i < G_N_ELEMENTS(feeds); i++) {

@@ -247,6 +247,26 @@ vt_mirror_add_qdisc(VtNetlink *netlink, int ifindex, GError **error)
 
 static const VtMac mirror_broadcast = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 
+/*
+ * What comes from the guest itself must not get back to it: a guest that sends over one leg while the other is fed would
+ * find its own addresses taken. A kernel without act_gact cannot drop it; there it is kept from the copies alone.
+ */
+static gboolean
+mirror_keep_echoes(VtNetlink *netlink, int from, const MirrorRule *rule, MirrorSelector *address, int *errnum,
+                   GError **error)
+{
+    MirrorRule drop = *rule;
+    g_autoptr(GError) inner = NULL;
+
+    drop.to = MIRROR_NOWHERE;
+    if (mirror_add_filter(netlink, from, &drop, address, errnum, &inner))
+        return TRUE;
+    if (*errnum == ENOENT)
+        return mirror_add_filter(netlink, from, rule, address, errnum, error);
+    g_propagate_error(error, g_steal_pointer(&inner));
+    return FALSE;
+}
+
 static gboolean
 mirror_add_filters(VtNetlink *netlink, int from, int to, VtMirrorWhat what, const VtMac *mac, int *errnum,
                    GError **error)
@@ -267,7 +287,7 @@ mirror_add_filters(VtNetlink *netlink, int from, int to, VtMirrorWhat what, cons
     others.preference += 2;
     others.to = to;
     all.sel.nkeys = 1;
-    if (!mirror_add_filter(netlink, from, &first, &address, errnum, error))
+    if (!mirror_keep_echoes(netlink, from, &first, &address, errnum, error))
         return FALSE;
     if (what == VT_MIRROR_NOT_FROM_NOR_BROADCAST) {
         address.sel.nkeys = 0;

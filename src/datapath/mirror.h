@@ -51,7 +51,11 @@ gboolean vt_mirror_add_qdisc(VtNetlink *netlink, int ifindex, GError **error);
 gboolean vt_mirror_remove_qdisc(VtNetlink *netlink, int ifindex, GError **error);
 
 typedef enum {
-    VT_MIRROR_NOT_FROM, /* everything except frames from the address: the guest must not hear its own echo */
+    /*
+     * Everything except frames from the address. Those are sent by neither: the guest must not hear its own echo. In a
+     * kernel without act_gact they are still sent by @from.
+     */
+    VT_MIRROR_NOT_FROM,
     VT_MIRROR_NOT_FROM_NOR_BROADCAST, /* nor frames for everybody, which reach the other interface by themselves */
     VT_MIRROR_ONLY_TO,                /* only frames to the address */
 } VtMirrorWhat;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The kernel's own answer to a netlink request, for functions that stand in its place (VtNetlinkFake) and leave some of it
- * to the kernel.
+ * to the kernel; and what this kernel can do.
  */
 #pragma once
 
@@ -33,4 +33,17 @@ kernel_answer(const struct nlmsghdr *request, GByteArray *reply)
     }
     close(fd);
     return errnum;
+}
+
+/* Whether it has act_gact, which drops frames. */
+static inline gboolean
+kernel_can_drop(void)
+{
+    const char *argv[] = { "tc", "actions", "add", "action", "drop", "index", "7", NULL };
+    int status = -1;
+
+    return g_spawn_sync(NULL, (char **)argv, NULL,
+                        G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL | G_SPAWN_STDOUT_TO_DEV_NULL, NULL,
+                        NULL, NULL, NULL, &status, NULL) &&
+           status == 0;
 }

@@ -9,7 +9,7 @@
 set -eu
 share=$1
 bus=/sys/bus/netdevsim
-modprobe -a psample macsec udp_tunnel cls_u32 act_mirred sch_ingress cls_matchall
+modprobe -a psample macsec udp_tunnel cls_u32 act_mirred act_gact sch_ingress cls_matchall
 insmod "$VT_SWITCHDEV/netdevsim.ko"
 echo "1 2" > $bus/new_device
 echo "2 1" > $bus/new_device
@@ -45,6 +45,7 @@ done
 status=0
 VT_RECORD=$share "$VT_BUILD/tests/netdevsimtest" || status=1
 VT_NETDEVSIM=1 "$VT_BUILD/tests/switchdevtest" || status=1
+"$VT_BUILD/tests/bridgetest" || status=1
 modprobe openvswitch
 VT_OVS_KERNEL=1 "$VT_BUILD/tests/ovstest" || status=1
 exit $status
