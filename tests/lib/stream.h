@@ -12,9 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STREAM_MAX       1000000 /* more than a loaded machine needs for a switch */
-#define STREAM_MARK      0x80000000u
-#define STREAM_ETHERTYPE 0x88b5 /* IEEE 802: local experimental */
+#define STREAM_MAX         1000000 /* more than a loaded machine needs for a switch */
+#define STREAM_AHEAD       64      /* frames that are under way at the most */
+#define STREAM_PATIENCE_MS 5000
+#define STREAM_MARK        0x80000000u
+#define STREAM_ETHERTYPE   0x88b5 /* IEEE 802: local experimental */
 
 typedef struct {
     VtBackend *backend;
@@ -29,8 +31,19 @@ typedef struct {
     const StreamLab *lab;
     gint stop;
     gint sent;
+    gint highest;               /* number of the latest that came to any leg */
     guint8 *seen[VT_LEG_COUNT]; /* times that a leg got frame N */
 } Stream;
+
+/* A switch in user space may have to wait for the CPU, and what overflows its queues meanwhile is no fault of a feed. */
+static inline void
+stream_keep_pace(const Stream *stream)
+{
+    for (guint wait = 0; wait < STREAM_PATIENCE_MS && !g_atomic_int_get(&stream->stop) &&
+                         stream->sent - g_atomic_int_get(&stream->highest) > STREAM_AHEAD;
+         wait++)
+        g_usleep(1000);
+}
 
 static inline gpointer
 stream_send(gpointer data)
@@ -47,6 +60,7 @@ stream_send(gpointer data)
         g_assert_cmpint((int)write(stream->lab->uplink, frame, sizeof frame), ==, sizeof frame);
         g_atomic_int_inc(&stream->sent);
         g_usleep(stream->lab->pause_us);
+        stream_keep_pace(stream);
     }
     return NULL;
 }
@@ -60,8 +74,12 @@ stream_drain(Stream *stream, guint leg)
     while (read(stream->lab->legs[leg], frame, sizeof frame) > 0) {
         memcpy(&number, frame + 14, sizeof number);
         if (frame[12] == STREAM_ETHERTYPE >> 8 && frame[13] == (STREAM_ETHERTYPE & 0xff) &&
-            (number & STREAM_MARK) && (number & ~STREAM_MARK) < STREAM_MAX)
-            stream->seen[leg][number & ~STREAM_MARK]++;
+            (number & STREAM_MARK) && (number & ~STREAM_MARK) < STREAM_MAX) {
+            number &= ~STREAM_MARK;
+            stream->seen[leg][number]++;
+            if ((gint)number > g_atomic_int_get(&stream->highest))
+                g_atomic_int_set(&stream->highest, (gint)number);
+        }
     }
 }
 
