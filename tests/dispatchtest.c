@@ -521,6 +521,41 @@ test_every_event_number_is_accepted(DispatchFixture *fixture, gconstpointer data
                              "reply 316 serial 29 error 1/7 internal error: unsupported event ID -1");
 }
 
+/* One loop serves all clients: none of them makes it count for long. */
+static void
+test_free_pages_are_bounded(DispatchFixture *fixture, gconstpointer data)
+{
+    static guint32 sizes[VT_PROTO_NODE_MAX_CELLS] = { 4 };
+    static const struct {
+        guint n;
+        guint32 n_cells;
+        gboolean ok;
+    } rows[] = {
+        { .n = 1, .n_cells = 1, .ok = TRUE },
+        { .n = VT_PROTO_NODE_MAX_CELLS, .n_cells = 1, .ok = TRUE },
+        { .n = 0, .n_cells = 1 },
+        { .n = 0, .n_cells = G_MAXUINT32 },
+        { .n = 1, .n_cells = G_MAXUINT32 },
+        { .n = VT_PROTO_NODE_MAX_CELLS, .n_cells = 2 },
+    };
+
+    CONTINUE_OPENED;
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const VtProtoPagesArgs args = { .sizes = { .n = rows[i].n, .items = sizes },
+                                        .n_cells = rows[i].n_cells };
+        g_autofree char *expected =
+            rows[i].ok
+                ? g_strdup_printf("reply 340 serial %u ok %u bytes", fixture->serial, 4 + 8 * rows[i].n)
+                : g_strdup_printf(
+                      "reply 340 serial %u error 8/10 invalid argument: %u page sizes of %u NUMA "
+                      "nodes: one size at least, and 1024 numbers at most, can be asked for at a time",
+                      fixture->serial, rows[i].n, rows[i].n_cells);
+
+        dispatch_call(fixture, 340, &vt_proto_pages_args, &args);
+        dispatch_expect(fixture, expected);
+    }
+}
+
 /* The client does not read: events are not piled up for it, it is cut off. */
 static void
 test_slow_client_is_dropped(DispatchFixture *fixture, gconstpointer data)
@@ -808,6 +843,7 @@ main(int argc, char **argv)
     DISPATCH_TEST("migration", test_migration);
     DISPATCH_TEST("events", test_events);
     DISPATCH_TEST("every-event-number-is-accepted", test_every_event_number_is_accepted);
+    DISPATCH_TEST("free-pages-are-bounded", test_free_pages_are_bounded);
     DISPATCH_TEST("slow-client-is-dropped", test_slow_client_is_dropped);
     DISPATCH_TEST("monitor-event-pattern", test_monitor_event_pattern);
     DISPATCH_TEST("console/both-ways", test_console_both_ways);

@@ -103,8 +103,16 @@ vt_call_host_free_pages(VtCall *call)
 
     if (host_refuse_flags(call, args->flags))
         return;
+    if (args->sizes.n == 0 || args->sizes.n > VT_PROTO_NODE_MAX_CELLS / MAX(args->n_cells, 1)) {
+        vt_call_fail_exact(
+            call, VT_ERROR_MAP_INVALID_ARG, VT_ERROR_MAP_FROM_QEMU,
+            _("invalid argument: %u page sizes of %u NUMA nodes: one size at least, and %u numbers "
+              "at most, can be asked for at a time"),
+            args->sizes.n, args->n_cells, VT_PROTO_NODE_MAX_CELLS);
+        return;
+    }
     for (guint cell = 0; cell < args->n_cells && !error; cell++)
-        for (guint i = 0; i < args->sizes.n && counts->len < VT_PROTO_NODE_MAX_CELLS && !error; i++) {
+        for (guint i = 0; i < args->sizes.n && !error; i++) {
             guint64 count = 0;
 
             if (vt_host_stats_free_pages((int)MIN((gint64)args->start + cell, G_MAXINT), sizes[i], &count,
