@@ -14,13 +14,13 @@ gboolean vt_host_stats_free(guint64 *bytes, GError **error);
  * vt_host_stats_cells - free memory of NUMA nodes (virNodeGetCellsFreeMemory)
  * @first: number of the first node
  * @max:   how many at most
- * @cells: (out) guint64 are appended: bytes; a number in between that no node has is 0
+ * @cells: (out) guint64 are appended: bytes, up to the first number that no node has
  * @error: INVALID_ARG: there is no node @first, or @max is less than 1
  */
 gboolean vt_host_stats_cells(int first, int max, GArray *cells, GError **error);
 
 /**
- * vt_host_stats_cpu - processor times in nanoseconds (virNodeGetCPUStats): kernel, user, idle, iowait, intr
+ * vt_host_stats_cpu - processor times in nanoseconds (virNodeGetCPUStats): kernel, user, idle, iowait
  * @cpu:   number, or -1 for the sum of all
  * @error: INVALID_ARG: there is no such processor; SYSTEM
  *

@@ -30,7 +30,6 @@
 #define VT_PROTO_SAVE_RESTORE_PARAMS_MAX   64u
 #define VT_PROTO_NODE_STATS_MAX            16u /* NODE_CPU_STATS, NODE_MEMORY_STATS */
 #define VT_PROTO_BLOCK_STATS_MAX           16u
-#define VT_PROTO_CPU_MODELS_MAX            8192u
 #define VT_PROTO_INTERFACES_MAX            2048u /* also addresses of one */
 
 /* ---- handles ---- */
