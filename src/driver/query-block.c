@@ -93,8 +93,7 @@ vt_query_block_sum(JsonNode *told, const char *alias, VtTypedParams *params)
 }
 
 typedef struct {
-    VtDomain *domain; /* with a reference */
-    char *alias;      /* NULL: all */
+    char *alias; /* NULL: all */
     VtBlockStatsDone done;
     gpointer user;
 } QueryBlockStats;
@@ -112,7 +111,6 @@ query_block_told(gpointer user, JsonNode *result, const GError *error)
     if (!error)
         error = none;
     query->done(query->user, error ? NULL : params, error);
-    vt_domain_unref(query->domain);
     g_free(query->alias);
     g_free(query);
 }
@@ -134,7 +132,6 @@ vt_query_block_stats(VtDomain *domain, const char *disk, VtBlockStatsDone done, 
         return;
     }
     query = g_new0(QueryBlockStats, 1);
-    query->domain = vt_domain_ref(domain);
     query->alias = found ? g_strdup(found->info.alias) : NULL;
     query->done = done;
     query->user = user;
