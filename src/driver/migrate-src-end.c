@@ -160,21 +160,16 @@ vt_migrate_out_leave(VtMigrateOut *out)
 
 /* ---- Confirm ---- */
 
-typedef struct {
-    VtMigrateOut *out; /* with a reference */
-    VtDoneFunc recovered;
-} MigrateConfirm;
-
 static void
 migrate_confirm_undefined(gpointer user, const GError *error)
 {
-    g_autofree MigrateConfirm *confirm = user;
-    VtMigrateOut *out = confirm->out;
+    VtMigrateOut *out = user;
+    VtDoneFunc recovered = g_steal_pointer(&out->recovered);
     const VtMigrateReply reply = { .cookie = NULL };
 
     vt_migrate_out_reply(out, error ? NULL : &reply, error);
-    if (confirm->recovered)
-        confirm->recovered(out->recovered_user, NULL);
+    if (recovered)
+        recovered(out->recovered_user, NULL);
     vt_migrate_out_unref(out);
 }
 
@@ -182,11 +177,7 @@ static void
 migrate_confirm_stopped(gpointer user, const GError *error)
 {
     VtMigrateOut *out = user;
-    MigrateConfirm *confirm = g_new0(MigrateConfirm, 1);
 
-    confirm->out = out;
-    confirm->recovered = out->recovered;
-    out->recovered = NULL;
     if (error)
         vt_log_id_warning(VT_MESSAGE_MIGRATION_NOT_CLEAN, vt_domain_name(out->domain),
                           "domain '%s' has moved, but: %s", vt_domain_name(out->domain), error->message);
@@ -194,9 +185,9 @@ migrate_confirm_stopped(gpointer user, const GError *error)
     vt_migrate_out_set_phase(out, VT_MIG_SRC_NONE);
     vt_migrate_out_end(out, VT_JOB_TYPE_COMPLETED);
     if ((out->flags & VT_MIG_FLAG_UNDEFINE_SOURCE) && vt_domain_is_persistent(out->domain))
-        vt_lifecycle_undefine(out->driver, out->domain, 0, migrate_confirm_undefined, confirm);
+        vt_lifecycle_undefine(out->driver, out->domain, 0, migrate_confirm_undefined, out);
     else
-        migrate_confirm_undefined(confirm, NULL);
+        migrate_confirm_undefined(out, NULL);
 }
 
 static void
