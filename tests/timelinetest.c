@@ -2,6 +2,7 @@
 #include "qemu/timeline.h"
 
 #include <string.h>
+#include "datapath/backend.h"
 #include <libxml/parser.h>
 
 #define HEAD "{\"virtteam-timeline\":1,\"migration\":\"m1\",\"domain\":\"web<1>\",\"host\":\"a\"}\n"
@@ -54,6 +55,9 @@ test_bad_files_are_refused(void)
         { HEAD "{\"t\":1,\"side\":\"moon\",\"what\":\"stop\"}\n", "Line 2*moon*" },
         { HEAD "{\"t\":1,\"side\":\"source\",\"what\":\"party\"}\n", "Line 2*party*" },
         { HEAD "{\"t\":1,\"side\":\"source\",\"what\":\"stop\",\"duration\":-1}\n", "Line 2*negative*" },
+        { HEAD "{\"t\":9223372036854775807,\"side\":\"source\",\"what\":\"stop\"}\n", "Line 2*time*" },
+        { HEAD "{\"t\":1,\"side\":\"probe\",\"what\":\"lost\",\"duration\":9223372036854775807}\n",
+          "Line 2*longer than a day*" },
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -204,6 +208,29 @@ test_svg_tells_the_story(void)
     g_assert_nonnull(strstr(bad, ">Failed; "));
 }
 
+/* A feed without its row in the picture would look as if nobody were fed. */
+static void
+test_svg_shows_every_feed(void)
+{
+    for (VtFeed feed = VT_FEED_STANDBY; feed < VT_FEED_COUNT; feed++) {
+        g_autoptr(VtTimeline) timeline = timelinetest_sample();
+        const VtTimelineEntry entry = { .t_us = 4300000,
+                                        .what = VT_TIMELINE_DATAPATH,
+                                        .team = (char *)"ua-every",
+                                        .detail = (char *)vt_feed_name(feed) };
+        g_autofree char *title = g_strdup_printf("<title>%s</title>", entry.detail);
+        g_autofree char *svg = NULL;
+        guint before;
+
+        svg = vt_timeline_to_svg(timeline);
+        before = timelinetest_count(svg, title);
+        g_free(svg);
+        vt_timeline_add(timeline, &entry);
+        svg = vt_timeline_to_svg(timeline);
+        g_assert_cmpuint(timelinetest_count(svg, title), >, before);
+    }
+}
+
 /* Rows: what is noted where and when; how far the destination's clock is off. */
 static void
 test_clocks_that_differ_are_seen(void)
@@ -243,6 +270,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/qemu/timeline/svg-tells-the-story", test_svg_tells_the_story);
+    g_test_add_func("/qemu/timeline/svg-shows-every-feed", test_svg_shows_every_feed);
     g_test_add_func("/qemu/timeline/clocks-that-differ-are-seen", test_clocks_that_differ_are_seen);
     g_test_add_func("/qemu/timeline/lines-come-back", test_lines_come_back);
     g_test_add_func("/qemu/timeline/bad-files-are-refused", test_bad_files_are_refused);

@@ -5,9 +5,9 @@
 static void
 timeline_text_summary(const VtTimeline *timeline, GString *out)
 {
-    guint64 lost_us = 0;
     g_autofree char *story = vt_timeline_story(timeline);
-    guint losses = 0;
+    gint64 lost_us;
+    guint losses = vt_timeline_losses(timeline, &lost_us);
 
     g_string_append(out, "\n");
     for (gsize i = 0; i < VT_TIMELINE_PHASES; i++) {
@@ -18,14 +18,6 @@ timeline_text_summary(const VtTimeline *timeline, GString *out)
             continue;
         g_string_append_printf(out, "%-11s %-9s %9.3f s%s\n", vt_timeline_side_name(phase->side), phase->name,
                                (double)(span.to_us - span.from_us) / 1e6, span.open ? " (never ended)" : "");
-    }
-    for (guint i = 0; i < timeline->entries->len; i++) {
-        const VtTimelineEntry *entry = g_ptr_array_index(timeline->entries, i);
-
-        if (entry->what != VT_TIMELINE_LOST)
-            continue;
-        losses++;
-        lost_us += (guint64)entry->duration_us;
     }
     if (losses)
         g_string_append_printf(out, "%-11s %-9s %9.3f s in %u gaps\n", "probe", "dark", (double)lost_us / 1e6,

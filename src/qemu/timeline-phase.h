@@ -32,6 +32,9 @@ gint64 vt_timeline_last(const VtTimeline *timeline);
 gboolean vt_timeline_find_span(const VtTimeline *timeline, const VtTimelinePhase *phase,
                                VtTimelineSpan *span);
 
+/** How many gaps a probe has seen, and how long they were together. */
+guint vt_timeline_losses(const VtTimeline *timeline, gint64 *us);
+
 /** When the guest's processors ran nowhere: from their stop at the source until they go on at either host; FALSE: never. */
 gboolean vt_timeline_find_still(const VtTimeline *timeline, VtTimelineSpan *span);
 

@@ -95,6 +95,23 @@ story_end(const VtTimeline *timeline, GString *out)
         g_string_append(out, end ? "Ended" : "Under way");
 }
 
+guint
+vt_timeline_losses(const VtTimeline *timeline, gint64 *us)
+{
+    guint gaps = 0;
+
+    *us = 0;
+    for (guint i = 0; i < timeline->entries->len; i++) {
+        const VtTimelineEntry *entry = g_ptr_array_index(timeline->entries, i);
+
+        if (entry->what != VT_TIMELINE_LOST)
+            continue;
+        gaps++;
+        *us += entry->duration_us;
+    }
+    return gaps;
+}
+
 char *
 vt_timeline_story(const VtTimeline *timeline)
 {
@@ -102,8 +119,8 @@ vt_timeline_story(const VtTimeline *timeline)
     const VtTimelineEntry *back = story_find(timeline, VT_TIMELINE_DESTINATION, VT_TIMELINE_REPLUGGED);
     GString *out = g_string_new(NULL);
     VtTimelineSpan still;
-    gint64 lost_us = 0;
-    guint gaps = 0;
+    gint64 lost_us;
+    guint gaps = vt_timeline_losses(timeline, &lost_us);
 
     if (!back)
         back = story_find(timeline, VT_TIMELINE_SOURCE, VT_TIMELINE_REPLUGGED);
@@ -114,14 +131,6 @@ vt_timeline_story(const VtTimeline *timeline)
     if (ejected && back && back->t_us > ejected->t_us)
         g_string_append_printf(out, "; without its primary for %.2f s",
                                (double)(back->t_us - ejected->t_us) / 1e6);
-    for (guint i = 0; i < timeline->entries->len; i++) {
-        const VtTimelineEntry *entry = g_ptr_array_index(timeline->entries, i);
-
-        if (entry->what != VT_TIMELINE_LOST)
-            continue;
-        gaps++;
-        lost_us += entry->duration_us;
-    }
     if (gaps)
         g_string_append_printf(out, "; packets were lost for %.0f ms%s", (double)lost_us / 1e3,
                                gaps > 1 ? " in all" : "");

@@ -7,6 +7,8 @@
 #include "qemu/timeline-phase.h"
 
 #include <string.h>
+#include "datapath/backend.h"
+#include "util/enum.h"
 
 #define SVG_WIDTH  1000
 #define SVG_LEFT   150
@@ -45,17 +47,22 @@ typedef struct {
     int y[VT_TIMELINE_SIDE_COUNT + 1];      /* of each lane, and of the axis */
 } SvgCanvas;
 
-/* What each leg gets in the host's feeds. Names: vt_feed_name(). */
+#define SVG_COPIES 0.35
+
+/* What each leg gets in the host's feeds. */
 static const struct {
-    const char *name;
     double primary, standby; /* opacity */
 } svg_feeds[] = {
-    { .name = "standby", .standby = 1 },
-    { .name = "standby-armed", .standby = 1 },
-    { .name = "standby-copied", .standby = 1, .primary = 0.35 },
-    { .name = "primary-copied", .primary = 1, .standby = 0.35 },
-    { .name = "primary", .primary = 1 },
+    [VT_FEED_RELEASED] = { .primary = 0, .standby = 0 },
+    [VT_FEED_READY] = { .primary = 0, .standby = 0 },
+    [VT_FEED_STANDBY] = { .standby = 1 },
+    [VT_FEED_STANDBY_ARMED] = { .standby = 1 },
+    [VT_FEED_STANDBY_COPIED] = { .standby = 1, .primary = SVG_COPIES },
+    [VT_FEED_FALLBACK] = { .standby = 1, .primary = SVG_COPIES },
+    [VT_FEED_PRIMARY_COPIED] = { .primary = 1, .standby = SVG_COPIES },
+    [VT_FEED_PRIMARY] = { .primary = 1 },
 };
+VT_ENUM_TABLE(svg_feeds, VT_FEED_COUNT);
 
 static double
 svg_x(const SvgCanvas *canvas, gint64 t_us)
@@ -330,19 +337,19 @@ svg_phases(const SvgCanvas *canvas, VtTimelineSide side)
 static void
 svg_feed(const SvgCanvas *canvas, const VtTimelineEntry *entry, gint64 to_us, int y)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(svg_feeds); i++) {
+    for (guint feed = 0; feed < VT_FEED_COUNT; feed++) {
         const SvgBox primary = { .y = y,
                                  .height = SVG_TRACK,
                                  .colour = SVG_PRIMARY,
-                                 .opacity = svg_feeds[i].primary,
+                                 .opacity = svg_feeds[feed].primary,
                                  .title = entry->detail };
         const SvgBox standby = { .y = y + SVG_TRACK + 1,
                                  .height = SVG_TRACK,
                                  .colour = SVG_STANDBY,
-                                 .opacity = svg_feeds[i].standby,
+                                 .opacity = svg_feeds[feed].standby,
                                  .title = entry->detail };
 
-        if (g_strcmp0(entry->detail, svg_feeds[i].name) != 0)
+        if (g_strcmp0(entry->detail, vt_feed_name((VtFeed)feed)) != 0)
             continue;
         if (primary.opacity > 0)
             svg_box(canvas, entry->t_us, to_us, &primary);
@@ -437,9 +444,12 @@ svg_legend(const SvgCanvas *canvas)
         const char *colour, *text;
         double opacity;
     } legend[] = {
-        { SVG_GUEST, "the guest runs", 1 },   { SVG_PRIMARY, "primary is fed", 1 },
-        { SVG_PRIMARY, "gets copies", 0.35 }, { SVG_STANDBY, "standby is fed", 1 },
-        { SVG_STANDBY, "gets copies", 0.35 }, { "#000", "the guest stands still", 0.12 },
+        { SVG_GUEST, "the guest runs", 1 },
+        { SVG_PRIMARY, "primary is fed", 1 },
+        { SVG_PRIMARY, "gets copies", SVG_COPIES },
+        { SVG_STANDBY, "standby is fed", 1 },
+        { SVG_STANDBY, "gets copies", SVG_COPIES },
+        { "#000", "the guest stands still", 0.12 },
         { SVG_BAD, "packets lost", 1 },
     };
     int y = canvas->y[VT_TIMELINE_SIDE_COUNT] + 28;

@@ -5,8 +5,10 @@
 #include "util/enum.h"
 #include "util/json.h"
 
-#define TIMELINE_VERSION   1
-#define TIMELINE_MAX_BYTES (16 * 1024 * 1024)
+#define TIMELINE_VERSION         1
+#define TIMELINE_MAX_BYTES       (16 * 1024 * 1024)
+#define TIMELINE_US_MAX          (G_GINT64_CONSTANT(1) << 53) /* sums and differences fit, too */
+#define TIMELINE_DURATION_MAX_US (G_GINT64_CONSTANT(86400) * G_USEC_PER_SEC)
 
 static const char *const timeline_sides[] = {
     [VT_TIMELINE_SOURCE] = "source",
@@ -142,7 +144,7 @@ timeline_parse_entry(VtTimeline *timeline, JsonNode *object, guint number, GErro
 
     entry.t_us = vt_json_int_or(object, "t", -1);
     entry.duration_us = vt_json_int_or(object, "duration", 0);
-    if (entry.t_us < 0)
+    if (entry.t_us < 0 || entry.t_us > TIMELINE_US_MAX)
         return vt_error_set(error, VT_ERROR_INVALID_ARG, "Line %u of the timeline has no time 't'.", number);
     if (side_value < 0)
         return vt_error_set(error, VT_ERROR_INVALID_ARG, "Line %u of the timeline has an unknown side '%s'.",
@@ -150,8 +152,9 @@ timeline_parse_entry(VtTimeline *timeline, JsonNode *object, guint number, GErro
     if (what_value < 0)
         return vt_error_set(error, VT_ERROR_INVALID_ARG, "Line %u of the timeline has an unknown event '%s'.",
                             number, what ? what : "");
-    if (entry.duration_us < 0)
-        return vt_error_set(error, VT_ERROR_INVALID_ARG, "Line %u of the timeline has a negative duration.",
+    if (entry.duration_us < 0 || entry.duration_us > TIMELINE_DURATION_MAX_US)
+        return vt_error_set(error, VT_ERROR_INVALID_ARG,
+                            "Line %u of the timeline has a duration that is negative or longer than a day.",
                             number);
     entry.side = (VtTimelineSide)side_value;
     entry.what = (VtTimelineWhat)what_value;
