@@ -610,3 +610,14 @@ vt_datapath_info(const VtDomain *domain, guint index, VtDatapathInfo *info)
         .error = team->error,
     };
 }
+
+gboolean
+vt_datapath_find(const VtDomain *domain, const char *team, VtDatapathInfo *info)
+{
+    for (guint i = 0; i < vt_datapath_count(domain); i++) {
+        vt_datapath_info(domain, i, info);
+        if (g_strcmp0(info->team, team) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}

@@ -83,3 +83,6 @@ typedef struct {
 
 /** State of the @index-th team; strings are valid until the next main loop iteration. */
 void vt_datapath_info(const VtDomain *domain, guint index, VtDatapathInfo *info);
+
+/** The same of a team by the alias of its persistent leg; FALSE: it is not looked after. */
+gboolean vt_datapath_find(const VtDomain *domain, const char *team, VtDatapathInfo *info);

@@ -493,14 +493,9 @@ host_port_is_teams(const VtDomain *domain, const char *name)
 {
     const VtNetDef *net = domain->live ? host_port_find(domain->live, name) : NULL;
 
-    for (guint i = 0; net && i < vt_datapath_count(domain); i++) {
-        VtDatapathInfo info;
+    VtDatapathInfo info;
 
-        vt_datapath_info(domain, i, &info);
-        if (g_strcmp0(info.team, net->info.alias) == 0 && g_strcmp0(info.backend, "macvtap") == 0)
-            return TRUE;
-    }
-    return FALSE;
+    return net && vt_datapath_find(domain, net->info.alias, &info) && g_strcmp0(info.backend, "macvtap") == 0;
 }
 
 void

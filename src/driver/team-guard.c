@@ -406,12 +406,7 @@ guard_is_fed_as_lost(const GuardTeam *one)
 {
     VtDatapathInfo info;
 
-    for (guint i = 0; i < vt_datapath_count(one->domain); i++) {
-        vt_datapath_info(one->domain, i, &info);
-        if (g_strcmp0(info.team, one->team) == 0)
-            return info.state == VT_HANDOVER_LOST;
-    }
-    return FALSE;
+    return vt_datapath_find(one->domain, one->team, &info) && info.state == VT_HANDOVER_LOST;
 }
 
 /* A former daemon may have seen the loss, and none its end. */

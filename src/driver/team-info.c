@@ -102,17 +102,6 @@ info_set_transient(VtTeamInfo *info, GPtrArray *teams, const VtNetDef *persisten
     }
 }
 
-static gboolean
-info_find_host(const VtDomain *domain, const char *name, VtDatapathInfo *host)
-{
-    for (guint i = 0; i < vt_datapath_count(domain); i++) {
-        vt_datapath_info(domain, i, host);
-        if (g_strcmp0(host->team, name) == 0)
-            return TRUE;
-    }
-    return FALSE;
-}
-
 static void
 info_set_kept(VtTeamInfo *info, const VtDomain *domain)
 {
@@ -202,7 +191,7 @@ info_of_team(const VtDomain *domain, GPtrArray *teams, const VtNetDef *net)
     VtQemuPrimary primary = team ? team->primary : VT_QEMU_PRIMARY_ABSENT;
     VtTeamInfo *info = g_new0(VtTeamInfo, 1);
     VtDatapathInfo host = { .backend = "none", .state = VT_HANDOVER_IDLE, .feed = VT_FEED_RELEASED };
-    gboolean watched = info_find_host(domain, net->info.alias, &host);
+    gboolean watched = vt_datapath_find(domain, net->info.alias, &host);
     char mac[VT_MAC_STRING_SIZE];
 
     info->name = g_strdup(net->info.alias ? net->info.alias : "");
