@@ -286,6 +286,7 @@ test_sweep(void)
         { "web.journal", TRUE },
         { "web.journal.Ab3dEf", FALSE },
         { "web.journal.Ab3dE", TRUE },
+        { "web.journal.backup", TRUE },
         { "web.status.Ab3dEf", TRUE },
         { "web.journal.Ab3dEf.status", TRUE },
         { ".journal.Ab3dEf", TRUE },

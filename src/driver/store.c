@@ -128,17 +128,14 @@ static GPtrArray *
 store_list(const char *dir_path, const char *suffix)
 {
     GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GDir) dir = g_dir_open(dir_path, 0, NULL);
+    g_autoptr(GDir) dir = NULL;
     const char *file;
 
-    while (dir && (file = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(dir_path, file, NULL);
-
+    vt_file_sweep(dir_path, suffix);
+    dir = g_dir_open(dir_path, 0, NULL);
+    while (dir && (file = g_dir_read_name(dir)))
         if (g_str_has_suffix(file, suffix) && strlen(file) > strlen(suffix))
-            g_ptr_array_add(paths, g_steal_pointer(&path));
-        else if (vt_file_is_leftover(file, suffix) && g_unlink(path) == 0)
-            vt_log_info("removed '%s', which an interrupted write left", path);
-    }
+            g_ptr_array_add(paths, g_build_filename(dir_path, file, NULL));
     g_ptr_array_sort(paths, store_compare);
     return paths;
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define VT_LOG_DOMAIN "virtteam-util-file"
+
 #include "util/file.h"
 
 #include <gio/gio.h>
@@ -12,6 +14,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "util/log.h"
 
 char *
 vt_file_read(const char *path, gsize max_bytes, gsize *length, GError **error)
@@ -290,12 +294,15 @@ vt_file_pid_unlock(const char *path, VtFd *fd)
 
 /* ---- what crashes leave ---- */
 
-gboolean
-vt_file_is_leftover(const char *name, const char *suffix)
+static gboolean
+file_is_leftover(const char *name, const char *suffix)
 {
     const char *dot = strrchr(name, '.');
+    gboolean word = TRUE;
 
-    return dot && strlen(dot + 1) == 6 && (gsize)(dot - name) > strlen(suffix) &&
+    for (const char *p = dot ? dot + 1 : ""; *p; p++)
+        word &= g_ascii_islower(*p);
+    return dot && strlen(dot + 1) == 6 && !word && (gsize)(dot - name) > strlen(suffix) &&
            strncmp(dot - strlen(suffix), suffix, strlen(suffix)) == 0;
 }
 
@@ -308,7 +315,7 @@ vt_file_sweep(const char *dir_path, const char *suffix)
     while (dir && (name = g_dir_read_name(dir))) {
         g_autofree char *path = g_build_filename(dir_path, name, NULL);
 
-        if (vt_file_is_leftover(name, suffix))
-            unlink(path);
+        if (file_is_leftover(name, suffix) && unlink(path) == 0)
+            vt_log_info("removed '%s', which an interrupted write left", path);
     }
 }

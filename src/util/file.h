@@ -74,15 +74,11 @@ void vt_file_remove_async(const char *path, VtDoneFunc done, gpointer user);
 void vt_file_flush_async(void);
 
 /**
- * vt_file_is_leftover - whether an interrupted vt_file_write_atomic() may have left a file
- * @name:   of the file, without its directory
- * @suffix: that files have which are written there, such as ".xml"
- *
- * Return: TRUE for NAME.xml.ABCDEF, six characters made by GLib.
+ * vt_file_sweep - remove what interrupted vt_file_write_atomic()s have left in a directory, at the start
+ * @dir:    need not be there
+ * @suffix: of the files that are written there, such as ".xml": NAME.xml.aBc1dE goes, six characters made by GLib. What
+ *          looks like a word may be somebody's copy (NAME.xml.backup), and stays
  */
-gboolean vt_file_is_leftover(const char *name, const char *suffix);
-
-/** Remove what interrupted writes of files with a suffix have left in a directory, at the start. */
 void vt_file_sweep(const char *dir, const char *suffix);
 
 /**
