@@ -301,6 +301,30 @@ test_flags_are_refused(void)
     fake_host_close(&host);
 }
 
+/* The daemon lets go of QEMU when it ends: that is not the guest's end. */
+static void
+test_destroy_is_abandoned(void)
+{
+    FakeHost host;
+    VtDomain *domain;
+    FakeDone told = { 0 };
+
+    fake_host_open(&host);
+    domain = lifetest_define(&host, "web", UUID_A, NULL, NULL);
+    lifetest_start(&host, domain, 0, NULL);
+    vt_lifecycle_destroy(host.driver, domain, 1, fake_done, &told);
+    FAKE_UNTIL(domain->stopping);
+    vt_lifecycle_abandon(domain);
+    g_clear_pointer(&domain->process, vt_process_free);
+    for (guint i = 0; i < 4; i++)
+        fake_settle();
+    g_assert_false(told.done);
+    g_assert_false(domain->stopping);
+    g_assert_true(vt_domain_is_active(domain));
+    vt_lifecycle_abandon(domain); /* there is none any more */
+    fake_host_close(&host);
+}
+
 static void
 test_destroy_beats_a_hanging_job(void)
 {
@@ -431,6 +455,7 @@ main(int argc, char **argv)
     g_test_add_func("/driver/lifecycle/reboot-is-a-reset-after-shutdown",
                     test_reboot_is_a_reset_after_shutdown);
     g_test_add_func("/driver/lifecycle/unsupported-flags-are-refused", test_flags_are_refused);
+    g_test_add_func("/driver/lifecycle/a-graceful-destroy-is-abandoned", test_destroy_is_abandoned);
     g_test_add_func("/driver/lifecycle/destroy-beats-a-hanging-job", test_destroy_beats_a_hanging_job);
     g_test_add_func("/driver/lifecycle/destroy-beside-a-migration", test_destroy_beside_a_migration);
     g_test_add_func("/driver/lifecycle/qemu-that-dies-is-noticed", test_qemu_dies);

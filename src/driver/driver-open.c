@@ -196,6 +196,7 @@ vt_driver_free(VtDriver *driver)
         vt_restore_abandon(domain);
         vt_start_abandon(domain);
         vt_stop_abandon(domain);
+        vt_lifecycle_abandon(domain);
         vt_vf_give_abandon(domain);
         vt_team_enforce_close(domain);
         vt_team_guard_close(domain);

@@ -19,6 +19,8 @@
 #define LIFECYCLE_LOOK_MS  50
 #define LIFECYCLE_QMP_MS   30000
 
+#define LIFECYCLE_ASKED_KEY "lifecycle-asked"
+
 /* virDomainShutdownFlagValues and virDomainRebootFlagValues are the same numbers */
 enum {
     POWER_DEFAULT = 0,
@@ -40,6 +42,7 @@ struct LifecycleCall {
     gboolean side;    /* holds the side seat, beside a migration */
     gboolean reboot;  /* power: what ACPI's button is for */
     guint looks;      /* destroy: at a QEMU that was asked to end */
+    guint timer;      /* destroy: of the next of them; the domain has the call then */
     void (*act)(LifecycleCall *call);
     VtDoneFunc done;
     gpointer user;
@@ -314,6 +317,7 @@ lifecycle_destroy_look(gpointer user)
     if (domain->process && !domain->qemu_gone && ++call->looks < LIFECYCLE_GRACE_MS / LIFECYCLE_LOOK_MS)
         return G_SOURCE_CONTINUE;
     domain->stopping = FALSE;
+    vt_domain_set_data(domain, LIFECYCLE_ASKED_KEY, NULL, NULL);
     if (!domain->process || domain->qemu_gone) {
         lifecycle_destroy(call);
         return G_SOURCE_REMOVE;
@@ -345,7 +349,23 @@ lifecycle_destroy_gracefully(LifecycleCall *call)
     }
     domain->stopping = TRUE; /* its end is expected */
     vt_process_kill(domain->process, G_MAXINT, lifecycle_asked_to_end, NULL);
-    g_timeout_add(LIFECYCLE_LOOK_MS, lifecycle_destroy_look, call);
+    call->timer = g_timeout_add(LIFECYCLE_LOOK_MS, lifecycle_destroy_look, call);
+    vt_domain_set_data(domain, LIFECYCLE_ASKED_KEY, call, NULL);
+}
+
+/* Whether QEMU ends is seen by the next daemon. */
+void
+vt_lifecycle_abandon(VtDomain *domain)
+{
+    LifecycleCall *call = vt_domain_data(domain, LIFECYCLE_ASKED_KEY);
+
+    if (!call)
+        return;
+    g_source_remove(call->timer);
+    domain->stopping = FALSE;
+    vt_domain_set_data(domain, LIFECYCLE_ASKED_KEY, NULL, NULL);
+    vt_domain_unref(domain);
+    g_free(call);
 }
 
 void

@@ -44,6 +44,9 @@ void vt_lifecycle_shutdown(VtDriver *driver, VtDomain *domain, guint flags, VtDo
 void vt_lifecycle_reboot(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc done, gpointer user);
 void vt_lifecycle_reset(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc done, gpointer user);
 void vt_lifecycle_destroy(VtDriver *driver, VtDomain *domain, guint flags, VtDoneFunc done, gpointer user);
+
+/** The daemon ends while a QEMU is waited for that was asked to end: the guest is left as it is, and nobody is told. */
+void vt_lifecycle_abandon(VtDomain *domain);
 void vt_lifecycle_suspend(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer user);
 void vt_lifecycle_resume(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpointer user);
 
