@@ -27,6 +27,7 @@
 #include "driver/journal.h"
 #include "driver/net-port.h"
 #include "driver/start-host.h"
+#include "driver/vf-lent.h"
 #include "driver/vf-policy.h"
 #include "driver/vf-take.h"
 #include "driver/team-state.h"
@@ -235,7 +236,8 @@ device_live_choose_vf(VtSeq *seq, gpointer data, GError **error)
     LiveAttach *run = data;
     VtVfWish wish;
 
-    if (run->device.kind != VT_DEVICE_NET || !vt_vf_policy_wish(run->next, run->device.net, &wish))
+    if (run->device.kind != VT_DEVICE_NET || !(vt_vf_policy_wish(run->next, run->device.net, &wish) ||
+                                               vt_vf_lent_is_due(run->domain, run->device.net)))
         return VT_STEP_DONE;
     vt_vf_take(run->domain->driver, run->domain, run->next, FALSE, device_live_chose_vf,
                device_live_act(run));
@@ -528,7 +530,7 @@ static const VtStep device_live_attach_steps[] = {
       .timeout_ms = DEVICE_LIVE_QMP_MS,
       .undo_timeout_ms = DEVICE_LIVE_QMP_MS },
     { .name = "choose-vf",
-      .waits_for = "a VF is reserved, if the team's policy chooses it",
+      .waits_for = "a VF is reserved and bound, if a policy chooses it or a network has lent it",
       .start = device_live_choose_vf,
       .undo = device_live_choose_vf_undo,
       .timeout_ms = DEVICE_LIVE_TAKE_MS,

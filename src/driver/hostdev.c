@@ -11,11 +11,8 @@
 
 #include <string.h>
 #include "conf/net.h"
-#include "conf/teaming.h"
 #include "driver/domain-private.h"
-#include "driver/net-port.h"
 #include "driver/reserve.h"
-#include "driver/vf-policy.h"
 #include "util/i18n.h"
 #include "util/log.h"
 #include "util/message-id.h"
@@ -291,34 +288,12 @@ hostdev_take_undone(gpointer user, const GError *error)
     hostdev_take_end(user);
 }
 
-/* A VF that a network has lent, to a team that may do without: the guest starts on standby, and is given another when
- * there is one. FALSE: it is another kind of function. */
-static gboolean
-hostdev_pass_over(HostdevTake *take, const GError *error)
-{
-    const VtHostdevWant *want = &g_array_index(take->wants, VtHostdevWant, take->next);
-    VtDomainDef *live = take->domain->live;
-    VtNetDef *net = (VtNetDef *)want->net, *asked;
-    guint index = 0;
-
-    if (!live || !net || !g_ptr_array_find(live->nets, net, &index) || !net->port || !net->configured ||
-        !vt_teaming_may_be_bare(live, net))
-        return FALSE;
-    vt_vf_policy_tell_bare(take->domain->name, net, error);
-    vt_net_port_release_one(take->driver, net->port, NULL, NULL);
-    asked = g_steal_pointer(&net->configured);
-    vt_net_def_free(net);
-    asked->bare = TRUE;
-    live->nets->pdata[index] = asked;
-    return TRUE;
-}
-
 static void
 hostdev_taken(gpointer user, const GError *error)
 {
     HostdevTake *take = user;
 
-    if (!error || hostdev_pass_over(take, error)) {
+    if (!error) {
         take->next++;
         hostdev_take_next(take);
         return;

@@ -23,8 +23,7 @@ GArray *vt_hostdev_wants(const VtDomainDef *def);
  * vt_hostdev_take - get all host functions of a domain's live definition ready for its QEMU
  * @driver: the driver
  * @domain: with a live definition
- * @done:   told when all are bound and their IOMMU groups are whole, but for those that a network has lent to a team
- *          that may do without, which becomes bare; on failure all are as they were. NO_DEVICE,
+ * @done:   told when all are bound and their IOMMU groups are whole; on failure all are as they were. NO_DEVICE,
  *          BUSY (naming the other domain), UNSUPPORTED (the group, naming the member), OPERATION_FAILED
  * @user:   for @done
  */

@@ -146,6 +146,14 @@ vt_net_port_set_client(VtDriver *driver, const VtNetPortClient *client, guint ti
     list->timeout_ms = timeout_ms;
 }
 
+gboolean
+vt_net_port_is_kept(VtDriver *driver, const char *port_uuid)
+{
+    const NetPort *port = g_hash_table_lookup(net_port_list(driver)->table, port_uuid);
+
+    return port && !port->unwanted;
+}
+
 guint
 vt_net_port_count(VtDriver *driver)
 {

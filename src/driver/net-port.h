@@ -62,6 +62,9 @@ void vt_net_port_release_unused(VtDriver *driver, const VtUuid *uuid, VtDoneFunc
 /** As vt_net_port_release(), for the port of one interface; @port: (nullable) its UUID, as VtNetDef has it. */
 void vt_net_port_release_one(VtDriver *driver, const char *port, VtDoneFunc done, gpointer user);
 
+/** Whether a port is noted, and was not released. */
+gboolean vt_net_port_is_kept(VtDriver *driver, const char *port);
+
 /** How many ports are noted. */
 guint vt_net_port_count(VtDriver *driver);
 

@@ -26,14 +26,14 @@
 #include "driver/domain-private.h"
 #include "driver/hostdev.h"
 #include "driver/reserve.h"
+#include "driver/vf-lent.h"
 #include "driver/vf-policy.h"
+#include "driver/vf-refused.h"
 #include "util/fd.h"
 #include "util/file.h"
 #include "util/i18n.h"
 #include "util/log.h"
-#include "util/message-id.h"
 
-#define VF_TAKE_KEY            "vf-take"
 #define VF_TAKE_CLASS_ETHERNET 0x0200
 #define VF_TAKE_LOCAL          10 /* distance of a node from itself, by ACPI's SLIT */
 #define VF_TAKE_UNKNOWN        15 /* a PF of no node: farther than near, nearer than far */
@@ -254,19 +254,6 @@ vf_take_candidate(VfTake *take, const VtPciBdf *bdf)
     return NULL;
 }
 
-/* Guests on standby try again and again: a VF is complained about once, until it could be had. */
-static gboolean
-vf_take_is_news(VtDriver *driver, const char *address, gboolean refused)
-{
-    GHashTable *known = vt_driver_data(driver, VF_TAKE_KEY);
-
-    if (!known) {
-        known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        vt_driver_set_data(driver, VF_TAKE_KEY, known, (GDestroyNotify)g_hash_table_unref);
-    }
-    return refused ? g_hash_table_add(known, g_strdup(address)) : g_hash_table_remove(known, address);
-}
-
 /* As it was before it was tried. */
 static void
 vf_take_put_back(VfTake *take)
@@ -303,10 +290,7 @@ vf_take_refused(VfTake *take, const GError *error)
         candidate->obstacle = VT_VF_REFUSED;
     g_clear_error(&take->refusal);
     take->refusal = g_error_new(VT_ERROR, VT_ERROR_OPERATION_FAILED, "%s: %s", address, error->message);
-    if (vf_take_is_news(take->driver, address, TRUE))
-        vt_log_id_warning(VT_MESSAGE_VF_REFUSED, take->domain->name,
-                          "domain '%s': the VF %s cannot be had: %s", take->domain->name, address,
-                          error->message);
+    vt_vf_refused_tell(take->domain, &take->tried, error);
     if (g_error_matches(error, VT_ERROR, VT_ERROR_TIMEOUT))
         vf_take_none(take);
     else
@@ -317,7 +301,6 @@ static void
 vf_take_had(gpointer user, const GError *error)
 {
     VfTake *take = user;
-    char address[VT_PCI_BDF_STRING_SIZE];
 
     if (!take->domain->driver) {
         vf_take_gone(take);
@@ -327,7 +310,7 @@ vf_take_had(gpointer user, const GError *error)
         vf_take_refused(take, error);
         return;
     }
-    vf_take_is_news(take->driver, vt_pci_bdf_format(&take->tried, address), FALSE);
+    vt_vf_refused_over(take->driver, &take->tried);
     g_clear_error(&take->refusal);
     take->next++;
     vf_take_next(take);
@@ -443,30 +426,43 @@ vf_take_looked(GObject *source, GAsyncResult *result, gpointer user)
         vf_take_gone(take);
 }
 
-void
-vt_vf_take(VtDriver *driver, VtDomain *domain, const VtDomainDef *def, gboolean may_be_bare, VtVfTaken done,
-           gpointer user)
+/* What policies choose comes second: it must not be what a network has lent. */
+static void
+vf_take_lent(gpointer user, VtDomainDef *def, const GError *error)
 {
-    VfTake *take = g_new0(VfTake, 1);
+    VfTake *take = user;
     g_autoptr(GTask) task = NULL;
     gboolean any = FALSE;
     VtVfWish wish;
 
-    take->driver = driver;
-    take->domain = vt_domain_ref(domain);
-    take->def = vt_domain_def_copy(def);
-    take->may_be_bare = may_be_bare;
-    take->done = done;
-    take->user = user;
+    take->def = def;
+    if (error) {
+        vf_take_end(take, error);
+        return;
+    }
     for (guint i = 0; i < def->nets->len; i++)
-        any |= vf_take_is_due(take, g_ptr_array_index(take->def->nets, i), &wish);
+        any |= vf_take_is_due(take, g_ptr_array_index(def->nets, i), &wish);
     if (!any) {
         vf_take_end(take, NULL);
         return;
     }
     task = g_task_new(NULL, NULL, vf_take_looked, take);
-    g_task_set_task_data(task, (gpointer)vt_hostdev_pci_host(driver), NULL);
+    g_task_set_task_data(task, (gpointer)vt_hostdev_pci_host(take->driver), NULL);
     g_task_run_in_thread(task, vf_take_look_thread);
+}
+
+void
+vt_vf_take(VtDriver *driver, VtDomain *domain, const VtDomainDef *def, gboolean may_be_bare, VtVfTaken done,
+           gpointer user)
+{
+    VfTake *take = g_new0(VfTake, 1);
+
+    take->driver = driver;
+    take->domain = vt_domain_ref(domain);
+    take->may_be_bare = may_be_bare;
+    take->done = done;
+    take->user = user;
+    vt_vf_lent_take(domain, vt_domain_def_copy(def), may_be_bare, vf_take_lent, take);
 }
 
 void

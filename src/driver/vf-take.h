@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A VF for each transient that a policy chooses for: looked for on this host, reserved and bound to VFIO.
+ * A VF for each transient that a policy chooses for: looked for on this host, reserved and bound to VFIO. And those that
+ * networks have lent, since only then it is known whether they can be had.
  */
 #pragma once
 
@@ -15,7 +16,8 @@
 typedef void (*VtVfTaken)(gpointer user, const VtDomainDef *taken, const GError *error);
 
 /**
- * vt_vf_take - find, reserve and bind a VF for each transient of a definition that is to have one by policy
+ * vt_vf_take - find, reserve and bind a VF for each transient of a definition that is to have one by policy, and
+ *              bind what networks have lent
  * @driver:      the driver
  * @domain:      whose they will be
  * @def:         its definition; copied
