@@ -323,9 +323,10 @@ class Watchdog(threading.Thread):
             elif time.monotonic() - since > STUCK_S:
                 break
             time.sleep(5)
-        print('not ok 0 stuck for %d s\n#! %s' % (STUCK_S, '\n#! '.join(waiting_in_the_kernel())), flush=True)
+        held = list(waiting_in_the_kernel())
+        print('not ok 0 stuck for %d s\n#! %s' % (STUCK_S, '\n#! '.join(held or ['not in the kernel'])), flush=True)
         faulthandler.dump_traceback(sys.stdout)
-        os._exit(1)
+        os._exit(vfiolab.HELD_BY_THE_KERNEL if held else 1)
 
 
 def main():

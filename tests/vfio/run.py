@@ -62,7 +62,7 @@ def nic(number, mac):
 def machine_argv(folder, share, shell):
     """QEMU with the machine within. One more NIC is on the wire, for a client that is on neither host."""
     # On a busy machine the kernel's check of its timer fails, and it panics.
-    words = ['console=ttyS0', 'intel_iommu=on', 'no_timer_check', 'panic=-1', 'quiet', 'mitigations=off', 'rdinit=/init',
+    words = ['console=ttyS0', 'intel_iommu=on', 'no_timer_check', 'panic=-1', 'loglevel=5', 'mitigations=off', 'rdinit=/init',
              'vt.kernel=' + os.path.realpath(os.path.join(vt.GUEST, 'kernel')), 'vt.run=' + os.path.join(folder, 'go')]
     argv = [EMULATOR, '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
             '-machine', 'q35,usb=off,vmport=off', '-accel', 'tcg,thread=multi,tb-size=1024', '-cpu', 'max', '-smp', '2',
@@ -141,8 +141,8 @@ def kill(machine, why, folder):
 
 
 def follow(machine, folder, share, limit_s=LIMIT_S, silent_s=None, at_once=True):
-    """Print what the tests print until the machine ends; their exit status. None: QEMU's own fault, by which the machine
-    ended or stood still; what had been printed is told as remarks."""
+    """Print what the tests print until the machine ends; their exit status. None: a fault of QEMU's or of the kernel on its
+    emulated hardware, by which the machine ended or stood still; what had been printed is told as remarks."""
     out = os.path.join(share, 'out')
     done = 0
     kept = []
@@ -168,8 +168,10 @@ def follow(machine, folder, share, limit_s=LIMIT_S, silent_s=None, at_once=True)
         time.sleep(0.3)
     status = read(os.path.join(share, 'status')).strip()
     if not at_once:
-        if not status and (fault or QEMU_RACE in read(os.path.join(folder, 'qemu.log'))):
-            print('# ' + '# '.join(''.join(kept).splitlines(True)), flush=True)
+        fault = fault or status == str(vfiolab.HELD_BY_THE_KERNEL)
+        if fault or (not status and QEMU_RACE in read(os.path.join(folder, 'qemu.log'))):
+            told = ''.join(kept) + read(os.path.join(folder, 'console'))[-3000:]
+            print('# ' + '# '.join(told.splitlines(True)), flush=True)
             return None
         sys.stdout.write(''.join(kept))
     if not status:
@@ -225,8 +227,10 @@ def main():
         if not keep:
             status = follow(machine, folder, share, silent_s=SILENT_S, at_once='-v' in sys.argv)
             if status is None:
-                print('# QEMU of the machine within has ended by its own fault: once more', flush=True)
-                os.unlink(os.path.join(share, 'out'))
+                print('# the machine within has ended by a fault of its own: once more', flush=True)
+                for name in ('out', 'status'):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(os.path.join(share, name))
                 machine = start_machine(folder, share, keep)
                 status = follow(machine, folder, share)
             if status != 0:  # the kernel may know why

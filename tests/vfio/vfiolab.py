@@ -28,6 +28,7 @@ GIVEN_MACS = {'a': '52:54:00:99:02:0a', 'b': '52:54:00:99:02:0b'}
 UUID = '5a1c0de0-0000-4000-8000-0000000000f0'
 CACHE = '/mnt/cache'  # of what the daemons of all labs in this machine know of QEMU
 NO_MAC = '00:00:00:00:00:00'
+HELD_BY_THE_KERNEL = 75  # exit status: a process of the machine within could not be ended any more
 VFS = 2
 CROWD = 40
 
