@@ -72,16 +72,22 @@ store_def_tell(StoreDefSave *save, const GError *error)
     g_free(save);
 }
 
-/* Who failed before, and waits, is told the same. */
+/* Who failed up to that number, and waits, is told the same as @save. */
 static void
-store_def_tell_all(StoreDef *def, StoreDefSave *save, const GError *error)
+store_def_tell_all(StoreDef *def, StoreDefSave *save, guint until, const GError *error)
 {
     g_autoptr(GPtrArray) all = g_steal_pointer(&def->failed);
 
     def->failed = g_ptr_array_new();
-    g_ptr_array_add(all, save);
-    for (guint i = 0; i < all->len; i++)
-        store_def_tell(g_ptr_array_index(all, i), error);
+    for (guint i = 0; i < all->len; i++) {
+        StoreDefSave *one = g_ptr_array_index(all, i);
+
+        if (one->number <= until)
+            store_def_tell(one, error);
+        else
+            g_ptr_array_add(def->failed, one);
+    }
+    store_def_tell(save, error); /* the last: it keeps the domain, and so @def */
 }
 
 static void
@@ -105,16 +111,17 @@ store_def_saved(gpointer user, const GError *error)
     StoreDefSave *save = user;
     StoreDef *def = store_def_of(save->domain);
 
-    if (!error || save->number < def->on_disk) {
+    if (!error)
         def->on_disk = MAX(def->on_disk, save->number);
-        store_def_tell_all(def, save, NULL);
+    if (save->number <= def->on_disk) {
+        store_def_tell_all(def, save, def->on_disk, NULL);
     } else if (save->number <= def->void_until) {
         store_def_tell(save, error);
     } else if (save->number < def->last) {
         g_ptr_array_add(def->failed, save);
     } else {
         store_def_roll_back(def, save);
-        store_def_tell_all(def, save, error);
+        store_def_tell_all(def, save, save->number, error);
     }
 }
 
@@ -199,7 +206,8 @@ store_def_remove_old(StoreDefRename *rename, GError **error)
         store_def_old_gone(rename, NULL);
         return TRUE;
     }
-    if (!vt_file_remove(path, error) || !vt_file_remove(link, error))
+    /* The link first: who is told of a failure still has the definition. */
+    if (!vt_file_remove(link, error) || !vt_file_remove(path, error))
         return FALSE;
     vt_file_remove_async(path, store_def_old_gone, rename);
     return TRUE;
