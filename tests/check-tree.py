@@ -56,9 +56,30 @@ def check_e2e(root):
     return problems
 
 
+ENVIRONMENT = re.compile(r"""(?:environ(?:\.get\(|\[)|getenv\()["'](V(?:T|IRTTEAM)_\w+)["']|\$\{?(VT_[A-Z_]+)""")
+
+
+def check_environment(root):
+    """What tests and tools read from the environment stands in CONTRIBUTING.md, and nothing else does."""
+    document = root / "CONTRIBUTING.md"
+    if not document.exists():
+        return []
+    told = {name for line in document.read_text().splitlines() if line.startswith("| `V")
+            for name in re.findall(r"`(V(?:T|IRTTEAM)_\w+)`", line.split("|")[1])}
+    read = {}
+    for folder in ("src", "tests", "tools", "bench"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in (".c", ".h", ".py", ".sh") and "__pycache__" not in path.parts:
+                for match in ENVIRONMENT.finditer(path.read_text(errors="replace")):
+                    read.setdefault(match[1] or match[2], path.relative_to(root))
+    problems = [f"CONTRIBUTING.md: '{name}', which {read[name]} reads, is not told of" for name in sorted(set(read) - told)]
+    return problems + [f"CONTRIBUTING.md: nobody reads '{name}'" for name in sorted(told - set(read))]
+
+
 def main(argv):
     root = csource.root_from_argv(argv)
-    return csource.finish("check-tree", check_licences(root) + check_potfiles(root) + check_e2e(root))
+    return csource.finish("check-tree",
+                          check_licences(root) + check_potfiles(root) + check_e2e(root) + check_environment(root))
 
 
 if __name__ == "__main__":
