@@ -30,6 +30,8 @@ import lab as vt  # noqa: E402
 import rawswitch  # noqa: E402
 from run import table  # noqa: E402
 
+vt.EMULATOR = vt.QEMU  # docs/migration.md, "Without KVM"
+
 NAME = 'bench1'
 PORT = 7007
 RATE = 200

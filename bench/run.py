@@ -21,6 +21,8 @@ import lab as vt  # noqa: E402
 import rawswitch  # noqa: E402
 import stock  # noqa: E402
 
+vt.EMULATOR = vt.QEMU  # docs/migration.md, "Without KVM"
+
 NAME = 'bench1'
 
 

@@ -55,10 +55,10 @@ class RawGuest:
         self.serial_path = os.path.join(lab.dir, '%s.serial' % (serial or name))
         monitor = os.path.join(host.root, name + '.qmp')
         nics = ['standby'] + (['primary'] if primary else [])
-        argv = ['qemu-system-x86_64', '-name', name, '-nodefaults', '-no-user-config', '-display', 'none',
+        argv = [vt.QEMU, '-name', name, '-nodefaults', '-no-user-config', '-display', 'none',
                 '-machine', 'pc-q35-7.2,usb=off', '-accel', 'tcg', '-cpu', 'qemu64', '-m', str(memory_mib), '-smp', '1',
                 '-kernel', vt.GUEST + '/vmlinux', '-initrd', vt.GUEST + '/initrd.cpio',
-                '-append', 'console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests vt.ip=%s/24 %s' % (ip, options),
+                '-append', vt.kernel_words(ip, options),
                 '-chardev', 'file,id=c0,path=%s,append=on' % self.serial_path, '-device', 'isa-serial,chardev=c0',
                 '-qmp', 'unix:%s,server=on,wait=off' % monitor,
                 '-object', 'rng-random,id=rng0,filename=/dev/urandom']

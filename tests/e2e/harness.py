@@ -30,7 +30,6 @@ vt.patience_s = PATIENCE_S
 # With log_filters of this, the daemon logs each call, so that one sees who listens.
 CALLS = 'virtteam-rpc-dispatch:debug'
 SAYS_WHO_LISTENS = re.compile(r'EVENT(?:_CALLBACK)?_REGISTER')
-vt.EMULATOR = os.path.join(vt.TOOLS, 'qemu-tcg')
 
 
 class Listener:
@@ -150,19 +149,11 @@ class LabTest(unittest.TestCase):
     def migrate_argv(self, to, *options):
         return ('migrate', '--live', *options, self.domain, to.uri)
 
-    def before_migration(self, source):
-        """More than one pass over the memory, as virtteamd makes: under TCG one alone loses what the guest writes meanwhile
-        (tools/tlbflush.c)."""
-        if STOCK:
-            source.virsh('migrate-setmaxdowntime', self.domain, '30', check=False)
-
     def migrate(self, source, to, *options, check=True, timeout=120):
-        self.before_migration(source)
         return source.virsh(*self.migrate_argv(to, *options), check=check, timeout=timeout)
 
     def start_migration(self, source, to, *options):
         """virsh migrate in the background; a Popen."""
-        self.before_migration(source)
         return source.start_virsh(*self.migrate_argv(to, *options))
 
     def job_phase(self, host):
