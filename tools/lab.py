@@ -104,12 +104,11 @@ def clean():
         match = re.match(r'(vt-(\d+)-(?:a|b|net))\b', line)
         if match and not alive(int(match.group(2))):
             remove_namespace(match.group(1))
-    for name in os.listdir(tempfile.gettempdir()):
-        match = re.fullmatch(r'vt-lab-(\d+)', name)
-        if match and not alive(int(match.group(1))):
-            shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
-            for host in 'AB':
-                shutil.rmtree(os.path.join(MEMORY, '%s-host%s' % (name, host)), ignore_errors=True)
+    for folder, pattern in ((tempfile.gettempdir(), r'vt-lab-(\d+)'), (MEMORY, r'vt-lab-(\d+)-host[AB]')):
+        for name in os.listdir(folder):
+            match = re.fullmatch(pattern, name)
+            if match and not alive(int(match.group(1))):
+                shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
 
 
 class Serial:
