@@ -158,18 +158,21 @@ test_rewrite(void)
     g_assert_true(def->metadata == NULL || !strstr(def->metadata, "unplug-timeout"));
 }
 
-/* A destination's QEMU has the netdev of a primary that comes later, and not the device. */
+/* A destination's QEMU has the netdev of a primary that comes later, and not the device; a VF always comes later. */
 static void
 test_argv_without_managed(void)
 {
     const struct {
-        const char *orchestration;
+        const char *orchestration, *transient, *driver;
         gboolean without, device, pair;
     } rows[] = {
-        { "qemu", FALSE, TRUE, TRUE },
-        { "qemu", TRUE, TRUE, TRUE },
-        { "management", FALSE, TRUE, FALSE },
-        { "management", TRUE, FALSE, FALSE },
+        { "qemu", EMULATED, "vmxnet3", FALSE, TRUE, TRUE },
+        { "qemu", EMULATED, "vmxnet3", TRUE, TRUE, TRUE },
+        { "management", EMULATED, "vmxnet3", FALSE, TRUE, FALSE },
+        { "management", EMULATED, "vmxnet3", TRUE, FALSE, FALSE },
+        { "qemu", HOST, "vfio-pci", FALSE, TRUE, TRUE },
+        { "qemu", HOST, "vfio-pci", TRUE, FALSE, FALSE },
+        { "management", HOST, "vfio-pci", TRUE, FALSE, FALSE },
     };
     g_autofree char *json = NULL;
     VtQemuCaps *caps;
@@ -179,7 +182,7 @@ test_argv_without_managed(void)
     g_assert_nonnull(caps);
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *policy = g_strdup_printf(EMULATED_IS " orchestration='%s'/>", rows[i].orchestration);
-        g_autoptr(VtDomainDef) def = def_with(policy, EMULATED);
+        g_autoptr(VtDomainDef) def = def_with(policy, rows[i].transient);
         const VtArgvContext ctx = { .monitor_fd = -1,
                                     .standalone = TRUE,
                                     .without_managed = rows[i].without };
@@ -193,8 +196,8 @@ test_argv_without_managed(void)
         g_assert_no_error(error);
         text = g_strjoinv(" ", argv);
         g_assert_nonnull(strstr(text, "failover=on"));
-        g_assert_nonnull(strstr(text, "id=hostua-vf"));
-        g_assert_true((strstr(text, "vmxnet3") != NULL) == rows[i].device);
+        g_assert_true((strstr(text, "id=hostua-vf") != NULL) == g_str_equal(rows[i].driver, "vmxnet3"));
+        g_assert_true((strstr(text, rows[i].driver) != NULL) == rows[i].device);
         g_assert_true((strstr(text, "failover_pair_id") != NULL) == rows[i].pair);
     }
     vt_qemu_caps_unref(caps);

@@ -12,6 +12,10 @@
 #include "lib/fake-guest.h"
 
 #define UUID_A "11111111-2222-3333-4444-000000000001"
+#define NEGOTIATED                                                                                           \
+    "{\"event\":\"FAILOVER_NEGOTIATED\",\"data\":{\"device-id\":\"ua-standby\"},"                            \
+    "\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
+#define RESUMED "{\"event\":\"RESUME\",\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
 #define TEAM(policy)                                                                                              \
     "<metadata><v:teaming xmlns:v='urn:virtteam:domain:1'><v:team persistent='ua-standby' emulated='yes' " policy \
     "/></v:teaming></metadata><devices><interface type='user'><mac address='52:54:00:00:00:01'/>"                 \
@@ -112,6 +116,58 @@ managetest_replug(ManageTest *test)
     vt_team_manage_replug(test->domain, fake_done, &told);
     fake_wait(&told.done);
     return told.error;
+}
+
+/* Beside what driver/team-watch asks by itself. */
+static gboolean
+managetest_plugs(void)
+{
+    g_autofree char *commands = fake_guest_commands();
+
+    return strstr(commands, "device_add") != NULL;
+}
+
+/* VFs and managed primaries come when the guest runs; what QEMU plugs by itself, or keeps from this guest, is left to it. */
+static void
+test_arrived(void)
+{
+    const struct {
+        const char *team;
+        gboolean host, negotiated, paused, plugged;
+    } rows[] = {
+        { TEAM("orchestration='management'"), FALSE, FALSE, FALSE, TRUE },
+        { TEAM("orchestration='qemu'"), FALSE, TRUE, FALSE, FALSE },
+        { TEAM("orchestration='qemu'"), TRUE, TRUE, FALSE, TRUE },
+        { TEAM("orchestration='qemu'"), TRUE, TRUE, TRUE, TRUE },
+        { TEAM("orchestration='qemu'"), TRUE, FALSE, FALSE, FALSE },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        ManageTest test;
+        VtNetDef *primary;
+
+        managetest_open(&test, rows[i].team);
+        primary = g_ptr_array_index(test.domain->live->nets, 1);
+        if (rows[i].negotiated)
+            fake_guest_event(test.domain, NEGOTIATED);
+        fake_settle();
+        g_free(fake_guest_commands());
+        fake_guest_answer("qom-list", "[]");
+        primary->type = rows[i].host ? VT_NET_HOSTDEV : primary->type;
+        if (rows[i].paused) {
+            test.domain->state = VT_DOMAIN_PAUSED;
+            vt_team_manage_arrived(test.domain);
+            fake_settle();
+            g_assert_false(managetest_plugs());
+            fake_guest_event(test.domain, RESUMED);
+        } else {
+            vt_team_manage_arrived(test.domain);
+        }
+        fake_settle();
+        g_assert_true(managetest_plugs() == rows[i].plugged);
+        primary->type = VT_NET_USER;
+        managetest_close(&test);
+    }
 }
 
 static void
@@ -396,6 +452,7 @@ main(int argc, char **argv)
     g_log_set_always_fatal(G_LOG_LEVEL_ERROR);
     vt_seq_set_fault_hook(managetest_fault);
     g_test_add_func("/driver/team-manage/unplug-and-replug", test_unplug_and_replug);
+    g_test_add_func("/driver/team-manage/arrived-without-its-primary", test_arrived);
     g_test_add_func("/driver/team-manage/team-of-qemu-is-left-alone", test_team_of_qemu_is_left_alone);
     g_test_add_func("/driver/team-manage/deaf-guest", test_deaf_guest);
     g_test_add_func("/driver/team-manage/guest-refuses", test_guest_refuses);

@@ -14,6 +14,7 @@
 #include "driver/datapath-team.h"
 #include "driver/disk-file.h"
 #include "driver/domain-private.h"
+#include "driver/job.h"
 #include "driver/team-keep.h"
 #include "driver/timeline-log.h"
 #include "util/file.h"
@@ -207,12 +208,29 @@ datapath_all_done(gpointer user, const GError *error)
     g_free(all);
 }
 
-/* A guest whose team is kept on standby arrives without its primary. */
+/* A VF is plugged when the guest runs, and what has to be set for it need not be set while that stands still. */
+static gboolean
+datapath_has_vf(const VtDomain *domain, const char *persistent)
+{
+    g_autoptr(GPtrArray) teams = domain->live ? vt_teaming_teams(domain->live) : NULL;
+
+    for (guint i = 0; teams && i < teams->len; i++) {
+        const VtTeam *team = g_ptr_array_index(teams, i);
+
+        if (g_strcmp0(team->persistent->info.alias, persistent) == 0)
+            return !(team->transient_net && !vt_teaming_net_is_host(team->transient_net));
+    }
+    return FALSE;
+}
+
+/* Some guests arrive without their primary: those whose team is kept on standby, and those that have a VF. */
 static VtHandoverEvent
 datapath_meant(const Datapath *datapath, const VtDatapathTeam *team, VtHandoverEvent event)
 {
     if (event == VT_HANDOVER_GUEST_ARRIVES && datapath->domain &&
-        vt_team_keep_is(datapath->domain, team->team))
+        (vt_team_keep_is(datapath->domain, team->team) ||
+         (vt_job_kind(datapath->domain) == VT_JOB_MIGRATION_IN &&
+          datapath_has_vf(datapath->domain, team->team))))
         return VT_HANDOVER_GUEST_ON_STANDBY;
     return event;
 }

@@ -458,7 +458,7 @@ migrate_finish_resumed(MigrateIn *in)
 {
     vt_journal_end(in->domain);
     migrate_in_end(in, VT_JOB_TYPE_COMPLETED);
-    vt_team_manage_replug(in->domain, NULL, NULL);
+    vt_team_manage_arrived(in->domain);
     migrate_in_unref(in);
 }
 
@@ -795,7 +795,7 @@ vt_migrate_dst_recover(VtDriver *driver, VtDomain *domain, VtDoneFunc done, gpoi
         migrate_in_keep(domain);
         migrate_in_remove_socket(vt_journal_get(domain, "socket"));
         vt_journal_end(domain);
-        vt_team_manage_replug(domain, NULL, NULL);
+        vt_team_manage_arrived(domain);
         done(user, NULL);
         return;
     }

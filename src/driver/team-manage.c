@@ -7,7 +7,8 @@
  *
  * A primary that is QEMU's is here only when QEMU has lost it: its own replug failed, or the guest has let go of it
  * after the migration for which it was asked had been given up, and QEMU took that for an ordinary removal. Then it
- * is plugged by the same device_add, with its failover_pair_id, and is QEMU's again.
+ * is plugged by the same device_add, with its failover_pair_id, and is QEMU's again. So is a VF on a destination, which
+ * QEMU would plug while it loads the guest's state, with the guest standing still meanwhile.
  */
 #define VT_LOG_DOMAIN "virtteam-driver-team"
 
@@ -18,6 +19,7 @@
 #include "driver/journal.h"
 #include "driver/team-keep.h"
 #include "driver/team-legs.h"
+#include "driver/team-state.h"
 #include "qemu/argv.h"
 #include "util/i18n.h"
 #include "util/log.h"
@@ -342,9 +344,10 @@ vt_team_manage_boots(VtDomain *domain)
 void
 vt_team_manage_unplug(VtDomain *domain, VtDoneFunc done, gpointer user)
 {
-    TeamManage *manage;
+    TeamManage *manage = manage_peek(domain);
 
-    if (!vt_team_manage_has(domain)) {
+    /* A primary that is QEMU's may still be on its way, and QEMU plugs nothing during a migration. */
+    if (!vt_team_manage_has(domain) && !(manage && manage->set->seq)) {
         done(user, NULL);
         return;
     }
@@ -373,13 +376,18 @@ vt_team_manage_cancel(VtDomain *domain, GError *error)
     return FALSE;
 }
 
-void
-vt_team_manage_replug(VtDomain *domain, VtDoneFunc done, gpointer user)
+static gboolean
+manage_may_plug(const VtDomain *domain)
 {
-    TeamManage *manage = NULL;
+    return domain->driver && domain->live && !domain->qemu_gone && !domain->stopping;
+}
 
-    if (domain->driver && !domain->qemu_gone && !domain->stopping && vt_team_manage_has(domain))
-        manage = manage_get(domain);
+/* As soon as the guest runs. */
+static void
+manage_replug(TeamManage *manage, VtDoneFunc done, gpointer user)
+{
+    const VtDomain *domain = manage ? manage->domain : NULL;
+
     if (manage)
         manage->away = FALSE;
     if (manage && !manage->set->seq && domain->state == VT_DOMAIN_RUNNING) {
@@ -393,6 +401,60 @@ vt_team_manage_replug(VtDomain *domain, VtDoneFunc done, gpointer user)
         manage->paused = TRUE;
     if (done)
         done(user, NULL); /* nothing to do, or it is being done */
+}
+
+void
+vt_team_manage_replug(VtDomain *domain, VtDoneFunc done, gpointer user)
+{
+    manage_replug(manage_may_plug(domain) && vt_team_manage_has(domain) ? manage_get(domain) : NULL, done,
+                  user);
+}
+
+gboolean
+vt_team_manage_arrives_without(const VtTeam *team)
+{
+    return vt_team_manage_is(team) || team->transient_hostdev ||
+           (team->transient_net && vt_teaming_net_is_host(team->transient_net));
+}
+
+/* QEMU shows a primary to a guest that has negotiated STANDBY only. Of others driver/team-watch knows what to do. */
+static gboolean
+manage_is_negotiated(const VtDomain *domain, const char *persistent)
+{
+    VtQemuTeaming *teaming = vt_team_state_teaming(domain);
+    guint count = teaming ? vt_qemu_teaming_count(teaming) : 0;
+
+    for (guint i = 0; i < count; i++) {
+        const VtQemuTeam *team = vt_qemu_teaming_get(teaming, i);
+
+        if (g_strcmp0(team->persistent, persistent) == 0)
+            return team->standby == VT_QEMU_STANDBY_YES;
+    }
+    return FALSE;
+}
+
+void
+vt_team_manage_arrived(VtDomain *domain)
+{
+    g_autoptr(GPtrArray) teams = manage_may_plug(domain) ? vt_teaming_teams(domain->live) : NULL;
+    TeamManage *manage = NULL;
+
+    for (guint i = 0; teams && i < teams->len; i++) {
+        const VtTeam *team = g_ptr_array_index(teams, i);
+        VtTeamLeg *leg;
+
+        if (vt_team_manage_is(team)) {
+            manage = manage_get(domain);
+        } else if (vt_team_manage_arrives_without(team) &&
+                   manage_is_negotiated(domain, team->persistent->info.alias) &&
+                   !vt_team_keep_is(domain, team->persistent->info.alias)) {
+            manage = manage_get(domain);
+            leg = manage_read_leg(manage, domain->live, team);
+            leg->lost = TRUE;
+            leg->there = FALSE;
+        }
+    }
+    manage_replug(manage, NULL, NULL);
 }
 
 void

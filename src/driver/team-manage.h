@@ -67,6 +67,18 @@ gboolean vt_team_manage_cancel(VtDomain *domain, GError *error);
 void vt_team_manage_replug(VtDomain *domain, VtDoneFunc done, gpointer user);
 
 /**
+ * vt_team_manage_arrived - a guest that was migrated is here: give it the primaries that its QEMU was started without
+ * @domain: active
+ *
+ * As vt_team_manage_replug(), also for VFs that QEMU is to unplug and plug. On a destination it would plug them before the
+ * guest runs: that stands still for as long as VFIO resets the function and pins the guest's memory.
+ */
+void vt_team_manage_arrived(VtDomain *domain);
+
+/** TRUE for a team that arrives at a destination without its primary, which is plugged when the guest runs. */
+gboolean vt_team_manage_arrives_without(const VtTeam *team);
+
+/**
  * vt_team_manage_gone - a device has left the guest
  * @domain: active
  * @alias:  of any device

@@ -22,8 +22,9 @@ typedef struct {
     const char *state_dir;    /* per-guest run-time directory (sockets of channels) */
     const char *incoming;     /* "defer" or NULL */
     const char *const
-        *without_teams;         /* (nullable) persistents whose primaries are left out, not their netdevs */
-    gboolean without_managed;   /* leave out the primaries that the driver itself plugs, not their netdevs */
+        *without_teams; /* (nullable) persistents whose primaries are left out, not their netdevs */
+    gboolean
+        without_managed; /* leave out primaries, not their netdevs: those that the driver itself plugs, and VFs */
     gboolean start_paused;      /* -S */
     const VtArgvNetFd *net_fds; /* one per def->nets entry; NULL: none opened */
     gsize n_net_fds;

@@ -39,7 +39,7 @@ argv_hostdev_nets(VtArgvBuild *build, GError **error)
                   "the guest starts"),
                 net->info.alias);
         device = vt_argv_hostdev_vfio(build->def, &net->host, &net->info, &net->teaming);
-        if (!vt_argv_net_add_leg(build, device, &net->teaming, error))
+        if (!vt_argv_net_add_leg(build, device, &net->teaming, TRUE, error))
             return FALSE;
     }
     return TRUE;
@@ -57,7 +57,7 @@ vt_argv_hostdev_all(VtArgvBuild *build, GError **error)
         g_autofree char *device =
             vt_argv_hostdev_vfio(build->def, &hostdev->host, &hostdev->info, &hostdev->teaming);
 
-        if (!vt_argv_net_add_leg(build, device, &hostdev->teaming, error))
+        if (!vt_argv_net_add_leg(build, device, &hostdev->teaming, TRUE, error))
             return FALSE;
     }
     return TRUE;

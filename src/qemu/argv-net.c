@@ -62,11 +62,12 @@ argv_net_is_left_out(const VtArgvBuild *build, const VtTeaming *teaming)
 }
 
 gboolean
-vt_argv_net_add_leg(VtArgvBuild *build, const char *device, const VtTeaming *teaming, GError **error)
+vt_argv_net_add_leg(VtArgvBuild *build, const char *device, const VtTeaming *teaming, gboolean host,
+                    GError **error)
 {
     gboolean primary = vt_argv_net_pair_id(build->def, teaming) != NULL;
 
-    if (teaming->type == VT_TEAMING_TRANSIENT && !primary && build->ctx->without_managed)
+    if (teaming->type == VT_TEAMING_TRANSIENT && (!primary || host) && build->ctx->without_managed)
         return TRUE;
     if (teaming->type == VT_TEAMING_TRANSIENT && build->ctx->without_teams &&
         argv_net_is_left_out(build, teaming))
@@ -180,7 +181,7 @@ argv_net_one(VtArgvBuild *build, const VtNetDef *net, guint place, GError **erro
         return FALSE;
     vt_opts_addf(opts, "id", "host%s", net->info.alias);
     vt_argv_ctx_add_opts(build, "-netdev", g_steal_pointer(&opts));
-    return vt_argv_net_add_leg(build, device, &net->teaming, error);
+    return vt_argv_net_add_leg(build, device, &net->teaming, FALSE, error);
 }
 
 gboolean

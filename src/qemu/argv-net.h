@@ -30,9 +30,10 @@ const char *vt_argv_net_pair_id(const VtDomainDef *def, const VtTeaming *teaming
  * @build:   the command line
  * @device:  value of -device
  * @teaming: of the NIC
+ * @host:    it is a function of the host
  * @error:   (out) as vt_argv_ctx_add_nic()
  *
  * Return: FALSE with @error set.
  */
-gboolean vt_argv_net_add_leg(VtArgvBuild *build, const char *device, const VtTeaming *teaming,
+gboolean vt_argv_net_add_leg(VtArgvBuild *build, const char *device, const VtTeaming *teaming, gboolean host,
                              GError **error);
