@@ -3,6 +3,7 @@
 #include "driver/query-block.h"
 #include "util/json.h"
 #include "driver/query.h"
+#include <glib/gstdio.h>
 #include <string.h>
 #include "driver/console.h"
 #include "driver/domain-list.h"
@@ -507,6 +508,59 @@ test_block_capacity(void)
     g_assert_cmpuint(vt_query_block_capacity(head, sizeof head, 200704), ==, 200704);
 }
 
+typedef struct {
+    gboolean done;
+    VtBlockInfo info;
+    GError *error;
+} BlockAnswer;
+
+static void
+block_answered(gpointer user, const VtBlockInfo *info, const GError *error)
+{
+    BlockAnswer *answer = user;
+
+    answer->done = TRUE;
+    if (info)
+        answer->info = *info;
+    answer->error = error ? g_error_copy(error) : NULL;
+}
+
+/* More questions at a time than there are threads for them; then the file is gone. */
+static void
+test_block_info(void)
+{
+    FakeHost host;
+    VtDomain *domain;
+    BlockAnswer answers[8] = { { 0 } };
+    g_autofree char *path = NULL, *extra = NULL, *xml = NULL;
+    g_autoptr(GError) error = NULL;
+
+    fake_host_open(&host);
+    path = g_build_filename(host.dir, "web.img", NULL);
+    g_assert_true(g_file_set_contents(path, "0123456789", 10, NULL));
+    extra = g_strdup_printf("<devices><disk type='file'><driver name='qemu' type='raw'/><source file='%s'/>"
+                            "<target dev='vda' bus='virtio'/></disk></devices>",
+                            path);
+    xml = fake_guest_xml("web", UUID_A, extra);
+    domain = fake_define(host.driver, xml, 0, &error);
+    g_assert_no_error(error);
+    for (guint i = 0; i < G_N_ELEMENTS(answers); i++)
+        vt_query_block_info(domain, i % 2 ? path : "vda", block_answered, &answers[i]);
+    for (guint i = 0; i < G_N_ELEMENTS(answers); i++) {
+        FAKE_UNTIL(answers[i].done);
+        g_assert_no_error(answers[i].error);
+        g_assert_cmpuint(answers[i].info.physical, ==, 10);
+        g_assert_cmpuint(answers[i].info.capacity, ==, 10);
+    }
+    g_assert_cmpint(g_unlink(path), ==, 0);
+    answers[0].done = FALSE;
+    vt_query_block_info(domain, "vda", block_answered, &answers[0]);
+    FAKE_UNTIL(answers[0].done);
+    g_assert_error(answers[0].error, VT_ERROR, VT_ERROR_SYSTEM);
+    g_clear_error(&answers[0].error);
+    fake_host_close(&host);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -516,6 +570,7 @@ main(int argc, char **argv)
     g_test_add_func("/driver/query-proc/arp", test_arp);
     g_test_add_func("/driver/query-block/counters", test_block_counters);
     g_test_add_func("/driver/query-block/capacity", test_block_capacity);
+    g_test_add_func("/driver/query-block/sizes", test_block_info);
     g_test_add_func("/driver/query-proc/cpu-times", test_proc_stat);
     g_test_add_func("/driver/query-proc/counters-are-turned-round", test_proc_net);
     g_test_add_func("/driver/host-cpu/flags-become-features", test_host_cpu);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gio/gio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include "util/json.h"
 
 #define QUERY_BLOCK_QMP_MS  30000
+#define QUERY_BLOCK_THREADS 2
 #define QUERY_BLOCK_HEAD    32 /* bytes of a qcow2 header up to its size */
 #define QUERY_BLOCK_SECTOR  512
 #define QUERY_BLOCK_QCOW2   "QFI\xfb"
@@ -155,45 +155,60 @@ typedef struct {
     char *path;
     gboolean qcow2;
     VtBlockInfo info;
+    GError *error;
     VtBlockInfoDone done;
     gpointer user;
 } QueryBlockInfo;
 
-/* A file may lie on a server that does not answer. */
-static void
-query_block_info_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+static gboolean
+query_block_info_told(gpointer user)
 {
-    QueryBlockInfo *query = data;
+    QueryBlockInfo *query = user;
+
+    query->done(query->user, query->error ? NULL : &query->info, query->error);
+    g_clear_error(&query->error);
+    g_free(query->path);
+    g_free(query);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+query_block_info_read(QueryBlockInfo *query)
+{
     g_auto(VtFd) fd = open(query->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     guint8 head[QUERY_BLOCK_HEAD];
     struct stat st;
-    GError *error = NULL;
     ssize_t n;
     off_t end;
 
     if (fd < 0 || fstat(fd, &st) < 0 || (n = pread(fd, head, sizeof head, 0)) < 0 ||
         (end = lseek(fd, 0, SEEK_END)) < 0) {
-        vt_error_set_errno(&error, errno, _("cannot read '%s'"), query->path);
-        g_task_return_error(task, error);
+        vt_error_set_errno(&query->error, errno, _("cannot read '%s'"), query->path);
         return;
     }
     query->info.physical = (guint64)end;
     query->info.allocation = S_ISREG(st.st_mode) ? (guint64)st.st_blocks * QUERY_BLOCK_SECTOR : (guint64)end;
     query->info.capacity =
         query->qcow2 ? vt_query_block_capacity(head, (gsize)n, (guint64)end) : (guint64)end;
-    g_task_return_boolean(task, TRUE);
 }
 
 static void
-query_block_info_done(GObject *source, GAsyncResult *result, gpointer user)
+query_block_info_thread(gpointer data, gpointer nothing)
 {
-    QueryBlockInfo *query = user;
-    g_autoptr(GError) error = NULL;
-    gboolean ok = g_task_propagate_boolean(G_TASK(result), &error);
+    query_block_info_read(data);
+    g_idle_add_full(G_PRIORITY_DEFAULT, query_block_info_told, data, NULL);
+}
 
-    query->done(query->user, ok ? &query->info : NULL, error);
-    g_free(query->path);
-    g_free(query);
+/* A file may lie on a server that does not answer. Whoever asks for it again and again must not take the threads that
+ * write the daemon's own files. */
+static void
+query_block_info_ask(QueryBlockInfo *query)
+{
+    static GThreadPool *threads;
+
+    if (!threads)
+        threads = g_thread_pool_new(query_block_info_thread, NULL, QUERY_BLOCK_THREADS, FALSE, NULL);
+    g_thread_pool_push(threads, query, NULL);
 }
 
 void
@@ -201,7 +216,6 @@ vt_query_block_info(VtDomain *domain, const char *disk, VtBlockInfoDone done, gp
 {
     g_autoptr(GError) error = NULL;
     const VtDiskDef *found = query_block_find_or_say(vt_domain_def(domain), disk, &error);
-    g_autoptr(GTask) task = NULL;
     QueryBlockInfo *query;
 
     if (found && !found->source_file)
@@ -216,7 +230,5 @@ vt_query_block_info(VtDomain *domain, const char *disk, VtBlockInfoDone done, gp
     query->qcow2 = g_strcmp0(found->format, "qcow2") == 0;
     query->done = done;
     query->user = user;
-    task = g_task_new(NULL, NULL, query_block_info_done, query);
-    g_task_set_task_data(task, query, NULL);
-    g_task_run_in_thread(task, query_block_info_thread);
+    query_block_info_ask(query);
 }
