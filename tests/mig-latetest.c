@@ -5,11 +5,9 @@
  */
 #include "qemu/mig-late.h"
 
-#include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "lib/qmp-peer.h"
 #include "qemu/mig-src.h"
 
 #define TEAMS 3
@@ -47,10 +45,8 @@ static const LateCase late_cases[] = {
 typedef struct {
     const LateCase *row;
     char *dir;
-    int fd; /* QEMU's end */
-    GString *input;
-    VtQmpClient *client;
-    gboolean ready, told;
+    QmpPeer qemu;
+    gboolean told;
 } LateTest;
 
 /* ---- the host ---- */
@@ -88,16 +84,11 @@ latetest_remove(const LateTest *test)
 
 /* ---- QEMU ---- */
 
-static void
-latetest_send(const LateTest *test, const char *text)
-{
-    g_assert_cmpint(send(test->fd, text, strlen(text), MSG_NOSIGNAL), ==, (gssize)strlen(text));
-}
-
 /* Each NIC's registers are at (its number + 1) * 0x100000. */
 static char *
-latetest_answer(const LateTest *test, const char *line)
+latetest_answer(gpointer user, const char *line)
 {
+    const LateTest *test = user;
     const char *address = strstr(line, "0x");
     guint64 at = address ? g_ascii_strtoull(address, NULL, 16) : 0;
     char is = at >= 0x100000 && at < 0x400000 ? test->row->registers[(at >> 20) - 1] : 'x';
@@ -111,48 +102,6 @@ latetest_answer(const LateTest *test, const char *line)
         return is == 'x' ? g_strdup("\"Cannot access memory\"")
                          : g_strdup_printf("\"%" G_GINT64_MODIFIER "x: 0x%x\"", at, is == '+' ? 2 : 0);
     return g_strdup("{}");
-}
-
-static gboolean
-latetest_readable(gint fd, GIOCondition condition, gpointer user)
-{
-    LateTest *test = user;
-    char chunk[4096];
-    gssize n = recv(fd, chunk, sizeof chunk, 0);
-    char *end;
-
-    if (n <= 0)
-        return G_SOURCE_REMOVE;
-    g_string_append_len(test->input, chunk, n);
-    while ((end = strchr(test->input->str, '\n'))) {
-        g_autofree char *line = g_strndup(test->input->str, (gsize)(end - test->input->str));
-        g_autofree char *answer = latetest_answer(test, line);
-        const char *id = strstr(line, "\"id\":");
-        g_autofree char *number = id ? g_strndup(id, strcspn(id, ",}")) : NULL;
-        g_autofree char *reply =
-            g_strdup_printf("{\"return\":%s,%s}\r\n", answer, number ? number : "\"id\":0");
-
-        g_string_erase(test->input, 0, end - test->input->str + 1);
-        latetest_send(test, reply);
-    }
-    return G_SOURCE_CONTINUE;
-}
-
-static void
-latetest_event(VtQmpClient *client, const VtQmpEvent *event, gpointer user)
-{
-}
-
-static void
-latetest_closed(VtQmpClient *client, const GError *why, gpointer user)
-{
-}
-
-static void
-latetest_ready(gpointer user, const GError *error)
-{
-    g_assert_no_error(error);
-    ((LateTest *)user)->ready = TRUE;
 }
 
 /* ---- the test ---- */
@@ -175,26 +124,13 @@ test_late(gconstpointer user)
     static const char *const names[TEAMS][2] = { { "a-slow", "a-fast" },
                                                  { "b-slow", "b-fast" },
                                                  { "c-slow", "c-fast" } };
-    const VtQmpClientFuncs funcs = { .event = latetest_event, .closed = latetest_closed };
-    LateTest test = { .row = user,
-                      .dir = g_dir_make_tmp("vt-late-XXXXXX", NULL),
-                      .input = g_string_new(NULL) };
+    LateTest test = { .row = user, .dir = g_dir_make_tmp("vt-late-XXXXXX", NULL) };
     const VtPciHost host = { .root = test.dir };
     g_autoptr(GArray) teams = g_array_new(FALSE, TRUE, sizeof(VtMigSrcTeam));
-    int pair[2];
-    guint watch;
 
     latetest_function(&test, "0000:3b:10.1", "\x86\x80\xca\x10\x06\x00\x10\x00");
     latetest_function(&test, "0000:3b:10.2", "\x86\x80\xca\x10\x02\x00\x10\x00");
-    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), ==, 0);
-    test.fd = pair[0];
-    watch = g_unix_fd_add(pair[0], G_IO_IN | G_IO_HUP, latetest_readable, &test);
-    latetest_send(&test,
-                  "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":0,\"minor\":2,\"major\":7},\"package\":\"\"},"
-                  "\"capabilities\":[]}}\r\n");
-    test.client = vt_qmp_client_new(pair[1], &funcs, &test, 10000, latetest_ready, &test);
-    while (!test.ready)
-        g_main_context_iteration(NULL, TRUE);
+    qmp_peer_open(&test.qemu, latetest_answer, &test);
     for (guint i = 0; i < TEAMS && test.row->devices[i]; i++) {
         const VtMigSrcTeam team = { (char *)names[i][0], (char *)names[i][1],
                                     *test.row->devices[i] ? (char *)test.row->devices[i] : NULL };
@@ -202,16 +138,11 @@ test_late(gconstpointer user)
         g_array_append_val(teams, team);
     }
     /* One that nobody waits for any more, at once or in the middle. */
-    vt_mig_late_free(vt_mig_late_ask(test.client, teams, &host, latetest_told, &test));
-    vt_mig_late_ask(test.client, teams, &host, latetest_told, &test);
+    vt_mig_late_free(vt_mig_late_ask(test.qemu.client, teams, &host, latetest_told, &test));
+    vt_mig_late_ask(test.qemu.client, teams, &host, latetest_told, &test);
     while (!test.told)
         g_main_context_iteration(NULL, TRUE);
-    g_source_remove(watch);
-    vt_qmp_client_free(test.client);
-    while (g_main_context_iteration(NULL, FALSE))
-        continue;
-    close(test.fd);
-    g_string_free(test.input, TRUE);
+    qmp_peer_close(&test.qemu);
     latetest_remove(&test);
     g_free(test.dir);
 }

@@ -78,6 +78,10 @@ test_models(void)
     g_assert_true(vt_nic_sight_knows("e1000e"));
     g_assert_true(vt_nic_sight_knows("igb"));
     g_assert_true(vt_nic_sight_knows("vmxnet3"));
+    g_assert_true(vt_nic_sight_tells_closing("e1000e"));
+    g_assert_true(vt_nic_sight_tells_closing("igb"));
+    g_assert_false(vt_nic_sight_tells_closing("vmxnet3"));
+    g_assert_false(vt_nic_sight_tells_closing(NULL));
     g_assert_false(vt_nic_sight_knows("virtio"));
     g_assert_false(vt_nic_sight_knows(NULL));
 }

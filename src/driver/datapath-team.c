@@ -10,6 +10,7 @@
 
 #include "driver/job.h"
 #include "driver/team-keep.h"
+#include "qemu/net-buffer.h"
 #include "qemu/nic-sight.h"
 #include "util/deadline.h"
 #include "util/log.h"
@@ -20,6 +21,7 @@
     10 /* an emulated NIC: what the guest is sent between its opening and our look is lost */
 #define DATAPATH_TEAM_UNSURE_SIGHT 10
 #define DATAPATH_TEAM_WATCH_MS     1000
+#define DATAPATH_TEAM_KEEP_MS      1000 /* a guest that takes longer to give up its primary is not waited for */
 #define DATAPATH_TEAM_HOLD_MS      2000
 #define DATAPATH_TEAM_HOLD_LOOKS   2 /* what was started anew needs a moment before it can be told anything */
 #define DATAPATH_TEAM_HOLD_RARE    32 /* so many looks between two attempts at the most */
@@ -63,6 +65,7 @@ vt_datapath_team_free(gpointer data)
     g_clear_handle_id(&team->look, g_source_remove);
     g_clear_handle_id(&team->watch, g_source_remove);
     g_clear_handle_id(&team->hold, g_source_remove);
+    vt_datapath_eject_free(team->eject);
     if (team->asking)
         team->asking->team = NULL;
     if (team->backend.funcs)
@@ -290,6 +293,7 @@ datapath_team_blind(VtDatapathTeam *team, const GError *why)
 }
 
 static void datapath_team_set_watch(VtDatapathTeam *team);
+static void datapath_team_set_eject(VtDatapathTeam *team);
 
 /* A guest whose driver is unloaded takes the frames of standby, and nothing else tells the host. */
 static void
@@ -307,6 +311,7 @@ datapath_team_watched(VtDatapathTeam *team, gboolean receives)
         vt_datapath_team_tell(team, VT_HANDOVER_UNPLUG_PLANNED);
         team->deaf = TRUE;
         datapath_team_set_watch(team);
+        datapath_team_set_eject(team);
     } else if (team->deaf && receives && state == VT_HANDOVER_LEAVING) {
         team->deaf = FALSE;
         vt_datapath_team_tell(team, VT_HANDOVER_UNPLUG_REVOKED);
@@ -446,6 +451,25 @@ datapath_team_set_watch(VtDatapathTeam *team)
         team->watch = g_timeout_add(DATAPATH_TEAM_WATCH_MS, datapath_team_watch, team);
 }
 
+/*
+ * A primary that the guest has let go of by itself is none that it closes now. And a guest without net_failover hears
+ * standby as soon as it has closed the primary.
+ */
+static void
+datapath_team_set_eject(VtDatapathTeam *team)
+{
+    const VtDatapathEjectSpec spec = { .domain = team->domain,
+                                       .persistent = team->team,
+                                       .transient = team->transient,
+                                       .model = team->model,
+                                       .keep_ms = DATAPATH_TEAM_KEEP_MS };
+
+    if (team->handover.state != VT_HANDOVER_LEAVING || team->deaf || !team->negotiated)
+        g_clear_pointer(&team->eject, vt_datapath_eject_free);
+    else if (!team->eject && vt_nic_sight_tells_closing(team->model) && team->funcs->monitor)
+        team->eject = vt_datapath_eject_new(&spec, team->funcs->monitor, team->owner);
+}
+
 static void
 datapath_team_set_timers(VtDatapathTeam *team)
 {
@@ -459,6 +483,7 @@ datapath_team_set_timers(VtDatapathTeam *team)
         datapath_team_look_first(team);
     }
     datapath_team_set_watch(team);
+    datapath_team_set_eject(team);
 }
 
 static void
@@ -597,4 +622,13 @@ vt_datapath_team_resume(VtDatapathTeam *team)
 {
     datapath_team_set_timers(team);
     datapath_team_drive(team);
+}
+
+void
+vt_datapath_team_let_go(VtDatapathTeam *team)
+{
+    VtQmpClient *monitor = team->funcs->monitor ? team->funcs->monitor(team->owner) : NULL;
+
+    if (monitor && vt_nic_sight_tells_closing(team->model))
+        vt_net_buffer_end(monitor, team->team);
 }

@@ -7,6 +7,7 @@
 
 #include "datapath/backend.h"
 #include "datapath/handover.h"
+#include "driver/datapath-eject.h"
 #include "driver/domain-obj.h"
 #include "driver/timeline-log.h"
 
@@ -61,6 +62,7 @@ struct _VtDatapathTeam {
     char *model;                         /* (nullable) of an emulated primary that vt_nic_sight_knows() */
     guint64 bar;                         /* where it is mapped; 0: not known */
     struct _VtDatapathTeamSight *asking; /* (nullable) QEMU is being asked */
+    VtDatapathEject *eject;              /* (nullable) the guest is giving up such a primary */
     GArray *waiters;                     /* told when in_force is wanted */
 };
 
@@ -107,3 +109,6 @@ void vt_datapath_team_qmp(VtDatapathTeam *team, VtDomain *domain, const VtQmpEve
 
 /** After a restart, with state, in_force and wanted set: go on. */
 void vt_datapath_team_resume(VtDatapathTeam *team);
+
+/** After a restart, with QEMU's monitor connected: let go of what a former process had QEMU keep back. */
+void vt_datapath_team_let_go(VtDatapathTeam *team);

@@ -585,14 +585,15 @@ datapath_recover_one(const char *name, const char *path, gpointer user)
 }
 
 void
-vt_datapath_recover_running(VtDomain *domain)
+vt_datapath_recover_connected(VtDomain *domain)
 {
     Datapath *datapath = datapath_of(domain);
 
     for (guint i = 0; datapath && i < datapath->teams->len; i++) {
-        const VtDatapathTeam *team = g_ptr_array_index(datapath->teams, i);
+        VtDatapathTeam *team = g_ptr_array_index(datapath->teams, i);
 
-        if (team->handover.state == VT_HANDOVER_READY)
+        vt_datapath_team_let_go(team);
+        if (domain->state == VT_DOMAIN_RUNNING && team->handover.state == VT_HANDOVER_READY)
             datapath_tell_all(datapath, team->team, VT_HANDOVER_GUEST_ARRIVES, NULL, NULL);
     }
 }

@@ -65,8 +65,11 @@ void vt_datapath_close(VtDomain *domain, VtDoneFunc done, gpointer user);
  */
 void vt_datapath_recover(VtDriver *driver);
 
-/** A guest was found running after a restart: a team that still waits for it to arrive has missed that. */
-void vt_datapath_recover_running(VtDomain *domain);
+/**
+ * After a restart, a guest's QEMU answers: nothing is kept back there any more; and where the guest runs, a team that still
+ * waits for it to arrive has missed that.
+ */
+void vt_datapath_recover_connected(VtDomain *domain);
 
 /** How many teams are looked after. */
 guint vt_datapath_count(const VtDomain *domain);

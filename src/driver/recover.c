@@ -192,8 +192,7 @@ recover_finish(Recovery *recovery)
     if (recover_is_to_end(recovery))
         return;
     vt_team_enforce_recover(domain);
-    if (domain->state == VT_DOMAIN_RUNNING)
-        vt_datapath_recover_running(domain);
+    vt_datapath_recover_connected(domain);
     if (g_strcmp0(kind, "restore") == 0) {
         recover_restored(recovery);
     } else if (g_strcmp0(kind, "save") == 0) {

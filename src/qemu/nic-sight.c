@@ -13,17 +13,20 @@ typedef struct {
     guint64 offset; /* into that BAR */
     guint32 mask;
     guint32 value; /* of what is masked, when the driver has opened the NIC */
+    guint64
+        sender; /* likewise, of what it switches off first when it closes the NIC, with the same mask and value; 0: none */
 } NicSightRow;
 
 static const NicSightRow nic_sight_rows[] = {
-    { "e1000e", 0, 0x100, 1u << 1, 1u << 1 },
-    { "igb", 0, 0x100, 1u << 1, 1u << 1 },
+    { "e1000e", 0, 0x100, 1u << 1, 1u << 1, 0x400 },
+    { "igb", 0, 0x100, 1u << 1, 1u << 1, 0x400 },
     /* Its own registers cannot be read without disturbing the driver; but opening it unmasks its first vector. */
-    { "vmxnet3", 2, 12, 1u << 0, 0 },
+    { "vmxnet3", 2, 12, 1u << 0, 0, 0 },
 };
 
 typedef struct {
     const NicSightRow *row;
+    gboolean sender;
     VtQmpClient *client;
     char *id;
     VtNicSight sight;
@@ -44,6 +47,14 @@ gboolean
 vt_nic_sight_knows(const char *model)
 {
     return nic_sight_row(model) != NULL;
+}
+
+gboolean
+vt_nic_sight_tells_closing(const char *model)
+{
+    const NicSightRow *row = nic_sight_row(model);
+
+    return row && row->sender;
 }
 
 static guint64
@@ -125,26 +136,40 @@ nic_sight_end(NicSightAsk *ask, const GError *error)
     g_free(ask);
 }
 
+/* The firmware moves BARs about while it looks how large they are: then there is nothing where one was a moment ago. */
+static gboolean
+nic_sight_is_elsewhere(JsonNode *result)
+{
+    const char *text = vt_json_string_or(result, "", NULL);
+
+    return text && strstr(text, "Cannot access memory");
+}
+
 static void
 nic_sight_word_came(gpointer user, JsonNode *result, const GError *error)
 {
     NicSightAsk *ask = user;
     g_autoptr(GError) inner = NULL;
+    gboolean on = FALSE;
     guint32 word;
 
-    if (!error && !vt_nic_sight_word(vt_json_string_or(result, "", NULL), &word))
+    if (!error && nic_sight_is_elsewhere(result))
+        ask->sight.bar = 0;
+    else if (!error && !vt_nic_sight_word(vt_json_string_or(result, "", NULL), &word))
         vt_error_set(&inner, VT_ERROR_UNSUPPORTED, "QEMU does not show the registers of device '%s'.",
                      ask->id);
     else if (!error)
-        ask->sight.receives = (word & ask->row->mask) == ask->row->value;
+        on = (word & ask->row->mask) == ask->row->value;
+    ask->sight.receives = on && !ask->sender;
+    ask->sight.sends = on && ask->sender;
     nic_sight_end(ask, error ? error : inner);
 }
 
 static void
 nic_sight_read(NicSightAsk *ask)
 {
-    g_autofree char *command =
-        g_strdup_printf("xp /1wx 0x%" G_GINT64_MODIFIER "x", ask->sight.bar + ask->row->offset);
+    guint64 offset = ask->sender ? ask->row->sender : ask->row->offset;
+    g_autofree char *command = g_strdup_printf("xp /1wx 0x%" G_GINT64_MODIFIER "x", ask->sight.bar + offset);
 
     vt_qmp_client_callv(ask->client, "human-monitor-command", NIC_SIGHT_TIMEOUT_MS, nic_sight_word_came, ask,
                         "command-line", "s", command, NULL);
@@ -163,20 +188,42 @@ nic_sight_bar_came(gpointer user, JsonNode *result, const GError *error)
         nic_sight_read(ask);
 }
 
-void
-vt_nic_sight_ask(VtQmpClient *client, const char *model, const char *id, guint64 bar, VtNicSightFunc done,
-                 gpointer user)
+static void
+nic_sight_ask(VtQmpClient *client, NicSightAsk *ask)
+{
+    ask->client = client;
+    if (ask->sight.bar)
+        nic_sight_read(ask);
+    else
+        vt_qmp_client_call(client, "query-pci", NULL, NIC_SIGHT_TIMEOUT_MS, nic_sight_bar_came, ask);
+}
+
+static NicSightAsk *
+nic_sight_new(const char *model, const char *id, guint64 bar, VtNicSightFunc done, gpointer user)
 {
     NicSightAsk *ask = g_new0(NicSightAsk, 1);
 
     ask->row = nic_sight_row(model);
-    ask->client = client;
     ask->id = g_strdup(id);
     ask->sight.bar = bar;
     ask->done = done;
     ask->user = user;
-    if (bar)
-        nic_sight_read(ask);
-    else
-        vt_qmp_client_call(client, "query-pci", NULL, NIC_SIGHT_TIMEOUT_MS, nic_sight_bar_came, ask);
+    return ask;
+}
+
+void
+vt_nic_sight_ask(VtQmpClient *client, const char *model, const char *id, guint64 bar, VtNicSightFunc done,
+                 gpointer user)
+{
+    nic_sight_ask(client, nic_sight_new(model, id, bar, done, user));
+}
+
+void
+vt_nic_sight_ask_sender(VtQmpClient *client, const char *model, const char *id, guint64 bar,
+                        VtNicSightFunc done, gpointer user)
+{
+    NicSightAsk *ask = nic_sight_new(model, id, bar, done, user);
+
+    ask->sender = TRUE;
+    nic_sight_ask(client, ask);
 }

@@ -11,6 +11,7 @@
 typedef struct {
     guint64 bar;       /* guest-physical address of the BAR with that register; 0: not mapped (yet) */
     gboolean receives; /* its driver has opened it */
+    gboolean sends;    /* its driver has not begun to close it; by vt_nic_sight_ask_sender() */
 } VtNicSight;
 
 /**
@@ -38,6 +39,24 @@ gboolean vt_nic_sight_knows(const char *model);
  */
 void vt_nic_sight_ask(VtQmpClient *client, const char *model, const char *id, guint64 bar,
                       VtNicSightFunc done, gpointer user);
+
+/** TRUE for a model of which vt_nic_sight_ask_sender() can tell. */
+gboolean vt_nic_sight_tells_closing(const char *model);
+
+/**
+ * vt_nic_sight_ask_sender - look whether a NIC's driver has begun to close it
+ * @client: ready
+ * @model:  that vt_nic_sight_tells_closing()
+ * @id:     of the device in QEMU
+ * @bar:    from an earlier look since the device was plugged; 0: find out
+ * @done:   told what was seen
+ * @user:   for @done
+ *
+ * Drivers of Intel's NICs switch the sender off first; the receiver of an 82574 goes on until a reset comes later.
+ * Source: Intel 82574 and 82576 data sheets, register TCTL (0x400), bit EN.
+ */
+void vt_nic_sight_ask_sender(VtQmpClient *client, const char *model, const char *id, guint64 bar,
+                             VtNicSightFunc done, gpointer user);
 
 /**
  * vt_nic_sight_bar - where a BAR of a device is mapped
