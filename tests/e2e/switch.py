@@ -83,6 +83,24 @@ class Command(SwitchTest):
     def test_there_and_back_managed(self):
         self.there_and_back(policy=MANAGED)
 
+    def kept_back(self):
+        """What QEMU keeps frames in until a primary is gone."""
+        return [o['name'] for o in self.a.qmp(self.domain, 'qom-list', path='/objects') if o['name'].startswith('buffer-')]
+
+    def test_nothing_is_kept_back_for_good(self):
+        serial = self.boot(team='e1000e')
+        self.wait_team(self.a, active='primary')
+        self.leave(self.a, serial)
+        wait_for(lambda: not self.kept_back(), 30, 'QEMU to let go')
+        self.come_back(self.a, serial)
+        # As a daemon leaves it that is killed during an eject.
+        self.a.qmp(self.domain, 'object-add', **{'qom-type': 'filter-buffer', 'id': 'buffer-ua-standby', 'queue': 'tx',
+                                                 'netdev': 'hostua-standby', 'interval': 1000000})
+        self.assertEqual(self.kept_back(), ['buffer-ua-standby'])
+        self.a.restart_daemon()
+        wait_for(lambda: not self.kept_back(), 30, 'QEMU to let go after a restart')
+        self.assert_alive()
+
     def test_what_is_told(self):
         self.boot()
         self.wait_team(self.a, active='primary')
