@@ -130,8 +130,7 @@ test_row(gconstpointer data)
     g_free(fake_guest_commands());
     vt_store_load(host.driver);
     vt_recover_run(host.driver);
-    for (guint i = 0; i < 10; i++)
-        fake_settle();
+    fake_settle_for(300);
     domain = vt_driver_lookup_name(host.driver, "web", NULL);
     g_assert_true(domain && vt_domain_is_active(domain));
     live = nics(domain->live);
@@ -168,8 +167,7 @@ test_leaves_later(void)
     fake_guest_answer("qom-list", FIRST);
     vt_store_load(host.driver);
     vt_recover_run(host.driver);
-    for (guint i = 0; i < 10; i++)
-        fake_settle();
+    fake_settle_for(300);
     domain = vt_driver_lookup_name(host.driver, "web", NULL);
     g_assert_true(vt_device_leaving_has(domain, "ua-first"));
     fake_guest_event(domain,

@@ -53,9 +53,7 @@ static void
 dst_assert_nothing_left(FakeHost *host)
 {
     /* A QEMU that is not spawned yet is not gone yet. */
-    for (guint i = 0; i < 150 && (fake_guest_alive() > 0 || vt_driver_lookup_name(host->driver, "web", NULL));
-         i++)
-        fake_settle();
+    FAKE_UNTIL(fake_guest_alive() == 0 && !vt_driver_lookup_name(host->driver, "web", NULL));
     fake_settle();
     g_assert_cmpuint(fake_guest_alive(), ==, 0);
     g_assert_null(vt_driver_lookup_name(host->driver, "web", NULL));

@@ -244,8 +244,7 @@ test_src_suspended_meanwhile(void)
     fake_guest_migrations(FALSE, TRUE);
     fake_guest_answer("query-status", "{\"status\":\"running\",\"running\":true}");
     fake_guest_event(domain, RESUMED);
-    for (guint i = 0; i < 50 && vt_journal_kind(domain); i++)
-        fake_settle();
+    FAKE_UNTIL(!vt_journal_kind(domain));
     g_assert_null(vt_journal_kind(domain));
     g_assert_true(commands_have("migrate"));
     domain->live = plain;
@@ -367,8 +366,8 @@ test_src_gone_looking(void)
     g_assert_false(reply.done);
     vt_migrate_owner_gone(host.driver, OWNER);
     g_assert_true(reply.done);
-    for (guint i = 0; i < 50 && vt_job_kind(domain) != VT_JOB_NONE; i++)
-        fake_settle();
+    FAKE_UNTIL(vt_job_kind(domain) == VT_JOB_NONE);
+    fake_settle();
     g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_NONE);
     domain->live = plain;
     vt_domain_def_free(other);
@@ -440,8 +439,8 @@ test_src_gone_perform(void)
         fake_settle();
     g_assert_false(perform.done);
     vt_migrate_owner_gone(host.driver, OWNER);
-    for (guint i = 0; i < 50 && vt_job_kind(domain) != VT_JOB_NONE; i++)
-        fake_settle();
+    FAKE_UNTIL(vt_job_kind(domain) == VT_JOB_NONE);
+    fake_settle();
     g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_NONE);
     g_assert_true(commands_have("migrate_cancel"));
     g_assert_cmpint(vt_domain_state(domain, NULL), ==, VT_DOMAIN_RUNNING);
@@ -493,8 +492,8 @@ test_src_gone_unanswered(void)
         g_main_context_iteration(NULL, TRUE);
     g_assert_false(perform.done);
     vt_migrate_owner_gone(host.driver, OWNER);
-    for (guint i = 0; i < 50 && vt_job_kind(domain) != VT_JOB_NONE; i++)
-        fake_settle();
+    FAKE_UNTIL(vt_job_kind(domain) == VT_JOB_NONE);
+    fake_settle();
     g_assert_cmpint(vt_job_kind(domain), ==, VT_JOB_NONE);
     g_assert_cmpint(vt_domain_state(domain, NULL), ==, VT_DOMAIN_RUNNING);
     g_assert_null(vt_journal_kind(domain));

@@ -384,8 +384,7 @@ savetest_begin_stuck(SaveTest *test, FakeDone *told)
 
     fake_guest_migrations(TRUE, FALSE);
     vt_save_run(&params, fake_done, told);
-    for (guint i = 0; i < 12; i++)
-        fake_settle();
+    fake_settle_for(360);
     g_assert_false(told->done);
     g_assert_true(vt_save_file_is_partial(test->path));
 }
@@ -447,10 +446,10 @@ test_daemon_dies_in_the_middle(void)
     fake_host_crash(&test.host);
     vt_store_load(test.host.driver);
     vt_recover_run(test.host.driver);
-    for (guint i = 0; i < 30; i++)
-        fake_settle();
     test.domain = vt_driver_lookup_name(test.host.driver, "web", NULL);
     g_assert_nonnull(test.domain);
+    FAKE_UNTIL(!vt_journal_kind(test.domain));
+    fake_settle();
     g_assert_cmpint(vt_domain_state(test.domain, NULL), ==, VT_DOMAIN_RUNNING);
     g_assert_null(vt_journal_kind(test.domain));
     g_assert_cmpint(vt_job_kind(test.domain), ==, VT_JOB_NONE);
@@ -493,7 +492,7 @@ savetest_save_managed(SaveTest *test)
 
     g_free(fake_guest_commands());
     vt_save_run(&params, fake_done, &told);
-    for (guint i = 0; i < 100 && !told.done; i++) {
+    for (gint64 since = 0; !told.done && fake_go_on(&since);) {
         g_autofree char *commands = NULL;
 
         fake_settle();
@@ -533,8 +532,8 @@ test_team_of_the_driver(void)
         error = savetest_save_managed(&test);
         g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
         g_assert_cmpint(vt_domain_state(test.domain, NULL), ==, VT_DOMAIN_RUNNING);
-        for (guint t = 0; t < 60 && vt_team_manage_is_away(test.domain, "ua-primary"); t++)
-            fake_settle();
+        FAKE_UNTIL(!vt_team_manage_is_away(test.domain, "ua-primary"));
+        fake_settle();
         g_assert_false(vt_team_manage_is_away(test.domain, "ua-primary"));
         g_assert_false(g_file_test(test.path, G_FILE_TEST_EXISTS));
     }

@@ -37,10 +37,10 @@
 #define GONE                                                                                                 \
     "{\"event\":\"DEVICE_DELETED\",\"data\":{\"device\":\"ua-primary\","                                     \
     "\"path\":\"/machine/peripheral/ua-primary\"},\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
-#define STOP   "{\"event\":\"STOP\",\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
-#define THERE  "[{\"name\":\"ua-primary\",\"type\":\"child<vmxnet3>\"}]"
-#define HOUR   3600000
-#define ROUNDS 1000
+#define STOP    "{\"event\":\"STOP\",\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
+#define THERE   "[{\"name\":\"ua-primary\",\"type\":\"child<vmxnet3>\"}]"
+#define HOUR    3600000
+#define LOOK_MS 50 /* more than fake_settle() waits for */
 
 typedef struct {
     FakeHost host;
@@ -234,6 +234,14 @@ guardtest_round(GuardTest *test)
     }
 }
 
+/* As long as several looks take. */
+static void
+guardtest_rest(GuardTest *test)
+{
+    fake_settle_for(3 * LOOK_MS);
+    guardtest_round(test);
+}
+
 static void
 guardtest_acts(GuardTest *test, const char *expected)
 {
@@ -250,7 +258,7 @@ guardtest_is(const GuardTest *test, const char *state)
 static void
 guardtest_wait(GuardTest *test, const char *state)
 {
-    for (guint i = 0; i < ROUNDS && !guardtest_is(test, state); i++)
+    for (gint64 since = 0; !guardtest_is(test, state) && fake_go_on(&since);)
         guardtest_round(test);
     g_assert_cmpstr(vt_team_guard_state(test->domain, "ua-standby"), ==, state);
     guardtest_round(test);
@@ -259,7 +267,7 @@ guardtest_wait(GuardTest *test, const char *state)
 static void
 guardtest_wait_act(GuardTest *test, const char *act)
 {
-    for (guint i = 0; i < ROUNDS && !strstr(test->acts->str, act); i++)
+    for (gint64 since = 0; !strstr(test->acts->str, act) && fake_go_on(&since);)
         guardtest_round(test);
     g_assert_nonnull(strstr(test->acts->str, act));
 }
@@ -313,7 +321,7 @@ guardtest_restart(GuardTest *test)
     vt_recover_run(test->host.driver);
     test->domain = vt_driver_lookup_name(test->host.driver, "web", NULL);
     g_assert_nonnull(test->domain);
-    for (guint i = 0; i < ROUNDS && !vt_team_guard_state(test->domain, "ua-standby"); i++)
+    for (gint64 since = 0; !vt_team_guard_state(test->domain, "ua-standby") && fake_go_on(&since);)
         guardtest_round(test);
 }
 
@@ -400,8 +408,7 @@ test_ignored(void)
 
     guardtest_open(&test, TEAM("orchestration='qemu' on-link-loss='ignore'"), 1);
     guardtest_link(&test, FALSE);
-    for (guint i = 0; i < 5; i++)
-        guardtest_round(&test);
+    guardtest_rest(&test);
     g_assert_true(guardtest_is(&test, "well"));
     guardtest_acts(&test, "");
     guardtest_close(&test);
@@ -509,7 +516,7 @@ test_restarts(void)
         guardtest_restart(&test);
         guardtest_wait(&test, rows[i].then);
         if (g_str_equal(rows[i].then, "well"))
-            for (guint r = 0; r < ROUNDS && guardtest_bits(&test); r++)
+            for (gint64 since = 0; guardtest_bits(&test) && fake_go_on(&since);)
                 guardtest_round(&test);
         g_assert_cmpuint(guardtest_bits(&test) & VT_TEAM_KEEP_REASONS, ==,
                          g_str_equal(rows[i].then, "lost") ? VT_TEAM_KEEP_LOST : 0);
@@ -533,8 +540,7 @@ test_function_is_taken(gconstpointer team)
     guardtest_acts(&test, "device_del");
     g_assert_cmpstr(vt_team_keep_why(test.domain, "ua-standby"), ==,
                     "the host has taken PCI device " VF " from vfio-pci");
-    for (guint i = 0; i < 5; i++)
-        guardtest_round(&test);
+    guardtest_rest(&test);
     g_assert_true(guardtest_is(&test, "lost"));
     guardtest_acts(&test, "");
     guardtest_make_function(&test, VT_PCI_VFIO);
@@ -560,10 +566,9 @@ test_function_is_gone(gconstpointer team)
     g_assert_cmpuint(test.domain->live->nets->len, ==, 2);
     g_assert_cmpstr(vt_team_keep_why(test.domain, "ua-standby"), ==,
                     "the host has no PCI device " VF " any more");
-    for (guint i = 0; i < 5; i++)
-        guardtest_round(&test);
+    guardtest_rest(&test);
     guardtest_acts(&test, "");
-    vt_team_guard_host.look_ms = 10;
+    vt_team_guard_host.look_ms = LOOK_MS;
     guardtest_close(&test);
 }
 
@@ -580,8 +585,7 @@ test_function_of_nobody(void)
     g_assert_false(vt_team_guard_taken(test.domain, "ua-primary")); /* it is there */
     vt_team_keep_add(test.domain, "ua-standby", VT_TEAM_KEEP_USER, NULL);
     guardtest_bind(&test, "igbvf");
-    for (guint i = 0; i < 5; i++)
-        guardtest_round(&test);
+    guardtest_rest(&test);
     g_assert_true(guardtest_is(&test, "well")); /* whoever wants it on standby may use the VF meanwhile */
     vt_team_keep_remove(test.domain, "ua-standby", VT_TEAM_KEEP_USER);
     guardtest_wait(&test, "well");
@@ -620,8 +624,9 @@ test_device_error(void)
         fake_guest_log(rows[i].log);
         fake_guest_answer("query-status", rows[i].status);
         fake_guest_event(test.domain, STOP);
-        for (guint r = 0; r < (*rows[i].said ? ROUNDS : 5) && !logged->len; r++)
-            guardtest_round(&test);
+        if (*rows[i].said)
+            FAKE_UNTIL(logged->len > 0);
+        guardtest_rest(&test);
         g_assert_nonnull(strstr(logged->str, rows[i].said));
         g_assert_true(*rows[i].said || !logged->len);
         guardtest_round(&test);
@@ -659,7 +664,8 @@ main(int argc, char **argv)
     /* What is warned of here belongs to what is tested. */
     g_log_set_always_fatal(G_LOG_LEVEL_ERROR);
     vt_seq_set_fault_hook(guardtest_fault);
-    vt_team_guard_host = (VtTeamGuardHost){ .link_get = guardtest_link_get, .look_ms = 10, .retry_ms = 1 };
+    vt_team_guard_host =
+        (VtTeamGuardHost){ .link_get = guardtest_link_get, .look_ms = LOOK_MS, .retry_ms = 1 };
     g_test_add_data_func("/driver/team-guard/link-lasts", QEMUS, test_link_lasts);
     g_test_add_data_func("/driver/team-guard/link-lasts-managed", MANAGED, test_link_lasts);
     g_test_add_func("/driver/team-guard/link-is-waited-for", test_link_is_waited_for);

@@ -224,8 +224,8 @@ test_deaf_guest(void)
     fake_settle();
     g_assert_true(vt_team_manage_is_away(test.domain, "ua-primary"));
     g_assert_true(managetest_has_device(&test));
-    for (guint i = 0; i < 60 && vt_team_manage_is_away(test.domain, "ua-primary"); i++)
-        fake_settle();
+    FAKE_UNTIL(!vt_team_manage_is_away(test.domain, "ua-primary"));
+    fake_settle();
     managetest_commands("qom-list device_add");
     managetest_close(&test);
 }
@@ -313,8 +313,8 @@ test_each_step_fails(void)
         g_assert_true(managetest_has_device(&test));
         /* It is tried again, after a second. */
         fault_sequence = NULL;
-        for (guint t = 0; t < 60 && vt_team_manage_is_away(test.domain, "ua-primary"); t++)
-            fake_settle();
+        FAKE_UNTIL(!vt_team_manage_is_away(test.domain, "ua-primary"));
+        fake_settle();
         g_assert_false(vt_team_manage_is_away(test.domain, "ua-primary"));
         managetest_close(&test);
     }
@@ -438,8 +438,8 @@ test_paused_guest_gets_it_later(void)
     told = (FakeDone){ 0 };
     vt_lifecycle_resume(test.host.driver, test.domain, fake_done, &told);
     fake_wait(&told.done);
-    for (guint i = 0; i < 60 && vt_team_manage_is_away(test.domain, "ua-primary"); i++)
-        fake_settle();
+    FAKE_UNTIL(!vt_team_manage_is_away(test.domain, "ua-primary"));
+    fake_settle();
     g_assert_false(vt_team_manage_is_away(test.domain, "ua-primary"));
     managetest_close(&test);
 }

@@ -142,7 +142,7 @@ switchtest_acts(const char *expected)
 static void
 switchtest_wait_act(const char *act, const gboolean *done)
 {
-    for (guint i = 0; i < 300 && !(done && *done) && !strstr(acts_seen->str, act); i++) {
+    for (gint64 since = 0; !(done && *done) && !strstr(acts_seen->str, act) && fake_go_on(&since);) {
         fake_settle();
         switchtest_collect();
     }
@@ -229,8 +229,8 @@ test_deaf_guest(void)
     fake_guest_answer("qom-list", "[]");
     fake_guest_event(test.domain, GONE);
     switchtest_wait_act("device_add", NULL);
-    for (guint i = 0; i < 60 && switchtest_bits(&test); i++)
-        fake_settle();
+    FAKE_UNTIL(!switchtest_bits(&test));
+    fake_settle();
     g_assert_cmpuint(switchtest_bits(&test), ==, 0);
     g_assert_true(switchtest_has_device(&test));
     switchtest_acts("device_add");
@@ -384,8 +384,8 @@ test_daemon_ends_meanwhile(void)
     switchtest_acts("device_del");
     fake_guest_answer("qom-list", "[]");
     fake_guest_event(test.domain, GONE);
-    for (guint i = 0; i < 200 && vt_job_kind(test.domain) != VT_JOB_NONE; i++)
-        fake_settle();
+    FAKE_UNTIL(vt_job_kind(test.domain) == VT_JOB_NONE);
+    fake_settle();
     g_assert_cmpuint(switchtest_bits(&test), ==, VT_TEAM_KEEP_USER);
     g_assert_true(switchtest_has_device(&test));
     switchtest_close(&test);
@@ -404,8 +404,8 @@ test_kept_over_a_reboot(void)
     switchtest_wait_act("device_del", NULL);
     fake_guest_answer("qom-list", "[]");
     fake_guest_event(test.domain, GONE);
-    for (guint i = 0; i < 120 && vt_job_kind(test.domain) != VT_JOB_NONE; i++)
-        fake_settle();
+    FAKE_UNTIL(vt_job_kind(test.domain) == VT_JOB_NONE);
+    fake_settle();
     switchtest_acts("device_del");
     g_assert_cmpuint(switchtest_bits(&test), ==, VT_TEAM_KEEP_USER);
     g_assert_true(switchtest_has_device(&test));

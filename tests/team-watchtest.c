@@ -40,6 +40,10 @@
     "{\"guest-features\":{\"dev-features\":[\"VIRTIO_NET_F_STANDBY: x\"]},\"status\":{\"statuses\":["        \
     "\"VIRTIO_CONFIG_S_DRIVER_OK: x\"]}}"
 
+#define HOUR_MS 3600000
+
+static const VtTeamWatchTimes usual_times = { .tick_ms = 40, .no_ms = 100, .none_ms = 300 };
+
 typedef struct {
     FakeHost host;
     VtDomain *domain;
@@ -76,18 +80,40 @@ watchtest_close(WatchTest *test)
 }
 
 static gboolean
+watchtest_told_to_plug(void)
+{
+    g_autofree char *commands = fake_guest_commands();
+
+    return strstr(commands, "device_add") != NULL;
+}
+
+/* For as long as so many times 30 ms. */
+static gboolean
 watchtest_plugs(guint settles)
 {
     gboolean plugs = FALSE;
 
     for (guint i = 0; i < settles && !plugs; i++) {
-        g_autofree char *commands = NULL;
-
-        fake_settle();
-        commands = fake_guest_commands();
-        plugs = strstr(commands, "device_add") != NULL;
+        fake_settle_for(30);
+        plugs = watchtest_told_to_plug();
     }
     return plugs;
+}
+
+static void
+watchtest_wait_plug(void)
+{
+    FAKE_UNTIL(watchtest_told_to_plug());
+    fake_settle();
+}
+
+static void
+watchtest_expect(gboolean plug, guint settles)
+{
+    if (plug)
+        watchtest_wait_plug();
+    else
+        g_assert_false(watchtest_plugs(settles));
 }
 
 static VtOrchestration
@@ -119,7 +145,7 @@ test_who_conducts(void)
         WatchTest test;
 
         watchtest_open(&test, rows[i].policy, rows[i].virtio, rows[i].devices);
-        g_assert_cmpint(watchtest_plugs(rows[i].plugs ? 100 : 15), ==, rows[i].plugs);
+        watchtest_expect(rows[i].plugs, 15);
         g_assert_cmpint(watchtest_orchestration(&test), ==, rows[i].becomes);
         watchtest_close(&test);
     }
@@ -141,7 +167,7 @@ test_set_metadata_keeps_who_conducts(void)
     WatchTest test;
 
     watchtest_open(&test, TEAM("orchestration='auto'"), PLAIN, "[]");
-    g_assert_true(watchtest_plugs(100));
+    watchtest_wait_plug();
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *xml = g_strdup_printf(
             "<teaming><team persistent='ua-standby' emulated='yes' unplug-timeout='%u' %s/></teaming>",
@@ -171,11 +197,10 @@ test_a_driver_that_is_only_the_firmwares(void)
         guint settles;
 
         limit_ms *= 2;
-        vt_team_watch_times.no_ms = limit_ms;
+        vt_team_watch_times.no_ms = vt_team_watch_times.none_ms = limit_ms;
         began = g_get_monotonic_time();
         watchtest_open(&test, TEAM("orchestration='auto'"), PLAIN, "[]");
-        for (guint i = 0; i < 4; i++)
-            fake_settle();
+        fake_settle_for(120);
         fake_guest_answer("x-query-virtio-status", FAILOVER);
         fake_guest_answer("qom-list", "[{\"name\":\"ua-primary\"}]");
         fake_guest_event(test.domain, NEGOTIATED);
@@ -190,7 +215,7 @@ test_a_driver_that_is_only_the_firmwares(void)
             break;
     } while (limit_ms < 60000);
     g_assert_cmpuint(limit_ms, <, 60000);
-    vt_team_watch_times.no_ms = 100;
+    vt_team_watch_times = usual_times;
 }
 
 /* QEMU says that it plugs it, and it does not come: once it can, the driver has plugged it. */
@@ -203,10 +228,10 @@ test_qemu_cannot_plug(void)
     watchtest_open(&test, TEAM("orchestration='qemu'"), FAILOVER, "[]");
     fake_guest_refuse("device_add", "GenericError");
     fake_guest_event(test.domain, NEGOTIATED);
-    g_assert_true(watchtest_plugs(100));
+    watchtest_wait_plug();
     fake_settle();
     fake_guest_refuse(NULL, NULL);
-    g_assert_true(watchtest_plugs(100));
+    watchtest_wait_plug();
     fake_guest_answer("qom-list", "[{\"name\":\"ua-primary\"}]");
     team = vt_qemu_teaming_get(vt_team_state_teaming(test.domain), 0);
     FAKE_UNTIL(team->primary == VT_QEMU_PRIMARY_PLUGGED);
@@ -248,7 +273,7 @@ test_late_eject(void)
         fake_settle();
         fake_guest_answer("qom-list", "[]");
         fake_guest_event(test.domain, GONE);
-        g_assert_cmpint(watchtest_plugs(rows[i].back ? 100 : 40), ==, rows[i].back);
+        watchtest_expect(rows[i].back, 40);
         g_assert_cmpuint(vt_domain_def(test.domain)->nets->len, ==, rows[i].back ? 2u : 1u);
         watchtest_close(&test);
     }
@@ -273,8 +298,7 @@ test_another_system_boots(void)
 
         watchtest_open(&test, rows[i].policy, FAILOVER, "[{\"name\":\"ua-primary\"}]");
         fake_guest_event(test.domain, NEGOTIATED);
-        for (guint t = 0; t < 5; t++)
-            fake_settle();
+        fake_settle_for(150);
         fake_guest_answer("x-query-virtio-status", rows[i].virtio);
         fake_guest_event(test.domain, EVENT("RESET", "{\"guest\":true,\"reason\":\"guest-reset\"}"));
         g_assert_false(watchtest_plugs(20)); /* it is there */
@@ -289,6 +313,7 @@ test_lost_over_a_restart(void)
 {
     WatchTest test;
 
+    vt_team_watch_times.tick_ms = HOUR_MS; /* it never looks */
     watchtest_open(&test, TEAM("orchestration='qemu'"), FAILOVER, "[{\"name\":\"ua-primary\"}]");
     fake_guest_event(test.domain, NEGOTIATED);
     fake_settle();
@@ -300,10 +325,11 @@ test_lost_over_a_restart(void)
     fake_guest_event(test.domain, GONE);
     fake_settle();
     fake_host_crash(&test.host);
+    vt_team_watch_times = usual_times;
     g_free(fake_guest_commands());
     vt_store_load(test.host.driver);
     vt_recover_run(test.host.driver);
-    g_assert_true(watchtest_plugs(100));
+    watchtest_wait_plug();
     test.domain = vt_driver_lookup_name(test.host.driver, "web", NULL);
     g_assert_cmpuint(vt_domain_def(test.domain)->nets->len, ==, 2);
     watchtest_close(&test);
@@ -340,7 +366,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_log_set_always_fatal(G_LOG_LEVEL_ERROR);
     g_log_set_writer_func(watchtest_log, NULL, NULL);
-    vt_team_watch_times = (VtTeamWatchTimes){ .tick_ms = 40, .no_ms = 100, .none_ms = 300 };
+    vt_team_watch_times = usual_times;
     g_test_add_func("/driver/team-watch/who-conducts", test_who_conducts);
     g_test_add_func("/driver/team-watch/a-driver-that-is-only-the-firmwares",
                     test_a_driver_that_is_only_the_firmwares);

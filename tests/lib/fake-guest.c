@@ -44,6 +44,8 @@ struct _VtProcess {
     guint idle;
 };
 
+#define FAKE_SOON_MS 30 /* a timer that ends before that is waited for */
+
 static GPtrArray *fake_qemus;     /* of FakeQemu *, dead ones too */
 static GPtrArray *fake_processes; /* of VtProcess * */
 static GString *fake_log;
@@ -790,27 +792,50 @@ fake_threads_work(void)
     return FALSE;
 }
 
+/* Whether a timer of the main loop ends within so many milliseconds, or something is ready now. */
+static gboolean
+fake_due(gint within_ms)
+{
+    GMainContext *loop = g_main_context_default();
+    gint priority, due_ms;
+
+    if (g_main_context_prepare(loop, &priority))
+        return TRUE;
+    g_main_context_query(loop, priority, &due_ms, NULL, 0);
+    return due_ms >= 0 && due_ms <= within_ms;
+}
+
 /*
- * Time alone says nothing on a busy machine, on which our timer may be the first to run after a pause: what counts is how often in a
- * row there was nothing to do. Timers that come again and again end it by the number of looks.
+ * Until nothing is left to do but to wait: no source of the main loop is ready, no timer of it ends soon, and no thread
+ * works, several times in a row, as what a thread has done comes to the main loop a moment later. Timers that come again
+ * and again end it by the number of looks.
  */
 void
 fake_settle(void)
 {
-    gint64 least = g_get_monotonic_time() + 30000;
     guint quiet = 0;
 
-    for (guint looks = 0; looks < 400 && (quiet < 15 || g_get_monotonic_time() < least); looks++) {
+    for (guint looks = 0; looks < 400 && quiet < 3; looks++) {
         gboolean worked = FALSE;
 
         for (guint turns = 0; turns < 1000 && g_main_context_iteration(NULL, FALSE); turns++)
             worked = TRUE;
         if (quiet == 0)
             vt_file_flush_async();
-        quiet = worked || fake_threads_work() ? 0 : quiet + 1;
+        quiet = worked || fake_due(FAKE_SOON_MS) || fake_threads_work() ? 0 : quiet + 1;
         g_usleep(1000);
     }
     vt_file_flush_async();
+}
+
+void
+fake_settle_for(guint least_ms)
+{
+    gint64 until = g_get_monotonic_time() + least_ms * 1000;
+
+    do
+        fake_settle();
+    while (g_get_monotonic_time() < until);
 }
 
 void

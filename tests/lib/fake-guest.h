@@ -63,8 +63,10 @@ char *fake_guest_commands(void);
 
 /** Run the main loop until @done; a test that waits for minutes has failed. */
 void fake_wait(const gboolean *done);
-/** Run the main loop for at least 30 ms, and until there has been nothing to do for a while. */
+/** Run the main loop until nothing is left to do but to wait, for longer than some 30 ms. */
 void fake_settle(void);
+/** The same again and again, where only time shows that something does not happen. */
+void fake_settle_for(guint least_ms);
 /** Run the main loop once; FALSE when it is minutes since the first call with this @since. */
 gboolean fake_go_on(gint64 *since);
 
