@@ -75,9 +75,10 @@ class Traffic:
         if self.kind == 'receive':
             sent = result['sent']
             result = json.loads(self.serial.wait(r'VT: sink (\{.*\})', patience_s, self.mark).group(1))
-            result['lost'] += max(0, sent - result['sent'])
+            never = max(0, sent - result['sent'])  # after the last that came
+            result['lost'] += never
             # The guest's clock stands still while the guest does, the numbers do not.
-            result['longest_gap_ms'] = max(result['longest_gap_ms'], result['longest_loss'] * self.interval_ms)
+            result['longest_gap_ms'] = max(result['longest_gap_ms'], max(result['longest_loss'], never) * self.interval_ms)
         return {'lost': result['lost'], 'duplicates': result['duplicates'], 'gap_ms': result['longest_gap_ms']}
 
 

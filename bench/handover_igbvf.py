@@ -4,13 +4,16 @@
 
 Outside, for each kind of traffic, a guest is booted for each conductor and saved; a boot in there would take minutes. In
 there (this file, run as a program with its folder and the options as JSON) it is restored on one of two hosts that have a PF each,
-and migrated there and back. A client on the same wire, on neither host, is the peer.
+and migrated there and back. A client on the same wire, on neither host, is the peer. Hosts, daemons and client are the same for all rows.
+
+Every guest's virtio NIC is served by vhost-net, as libvirt does wherever there is KVM: QEMU's own main loop stands still while it plugs or unplugs
+a VF. What vhost-net of that kernel cannot do (VIRTIO_F_RING_RESET) is not offered to the guest when it boots outside, where there is none.
 
 What plain QMP has is what libvirt would set: the VF bound to vfio-pci, its MAC set before QEMU starts on either host, and
 the bridge's address on the PF. Nobody takes the MAC away.
 """
-import contextlib
 import importlib.util
+import itertools
 import json
 import os
 import shutil
@@ -32,6 +35,9 @@ GUEST_S = 300
 LIMIT_S = 4 * 3600
 RESULTS = 'results.json'
 MEMORY_MIB = 160
+SETTLE_S = 2  # after the boot, and after each migration
+LEAD_S = 1    # traffic before a migration
+TRAIL_S = 3   # and after it
 CONDUCTORS = {'plain QMP, virtio only': ('virtio', ''), 'plain QMP': ('failover', ''),
               'virtteam, qemu': ('team', 'qemu'), 'virtteam, management': ('team', 'management')}
 
@@ -61,7 +67,7 @@ class RawVfGuest:
         for index in (1, 2):
             argv += ['-device', 'pcie-root-port,id=pci.%d,bus=pcie.0,chassis=%d,port=%d,addr=%d' % (
                 index, index, index + 8, index)]
-        argv += ['-netdev', 'tap,id=hstandby,ifname=%s,script=no,downscript=no' % self.tap,
+        argv += ['-netdev', 'tap,id=hstandby,ifname=%s,script=no,downscript=no%s' % (self.tap, ',vhost=on' if accel == 'kvm' else ''),
                  '-device', 'virtio-net-pci,id=net0,netdev=hstandby,mac=%s,bus=pci.1,romfile=%s' % (
                      vt.MAC, ',failover=on' if saved == 'failover' else '')]
         if bdf:
@@ -104,6 +110,16 @@ def save_raw(folder, kind, saved, options):
         guest.end()
 
 
+def make_emulator(folder):
+    """The QEMU of all guests, outside and within."""
+    path = os.path.join(folder, 'qemu-system-x86_64')
+    with open(path, 'w') as f:
+        f.write("#!/bin/sh\nexec '%s' -global virtio-net-pci.queue_reset=off \"$@\"\n" % vfiolab.EMULATOR)
+    os.chmod(path, 0o755)
+    vfiolab.EMULATOR = path
+    return path
+
+
 def test_module():
     spec = importlib.util.spec_from_file_location('vfio_run', os.path.join(VFIO_TEST, 'run.py'))
     module = importlib.util.module_from_spec(spec)
@@ -121,6 +137,7 @@ def measure(options):
     os.mkdir(share)
     machine = None
     try:
+        options = dict(options, emulator=make_emulator(folder))
         for kind in options['traffic']:
             words = handover.guest_options(kind, options['rate'])
             for saved in sorted({CONDUCTORS[name][0] for name in options['conductors']}):
@@ -182,14 +199,18 @@ class RawConductor:
 
     def boot(self, lab, kind, options):
         self.lab, self.number, self.options = lab, 0, options
-        for host in lab.hosts:
-            bridge = host.run('cat', '/sys/class/net/br0/address').stdout.strip()
-            host.run('bridge', 'fdb', 'replace', bridge, 'dev', host.pf, 'self')
+        self.bridges('replace')
         self.guest = self.make(lab.a)
         self.serial = vt.Serial(self.guest.serial_path)
         self.guest.qmp.command('migrate-incoming', uri='file:' + os.path.join(lab.share, image_name(kind, self.saved)))
         self.guest.wait_migration()
         self.guest.qmp.command('cont')
+
+    def bridges(self, action):
+        """The bridges' addresses on the PFs: frames of the VFs reach them."""
+        for host in self.lab.hosts:
+            bridge = host.run('cat', '/sys/class/net/br0/address').stdout.strip()
+            host.run('bridge', 'fdb', action, bridge, 'dev', host.pf, 'self')
 
     def migrate(self):
         there = self.lab.b if self.guest.host is self.lab.a else self.lab.a
@@ -208,6 +229,7 @@ class RawConductor:
 
     def end(self):
         self.leave(self.guest)
+        self.bridges('del')
         os.unlink(self.serial.path)
 
 
@@ -244,7 +266,9 @@ class OurConductor:
         pass
 
     def end(self):
-        self.here.virsh('destroy', 'team1')
+        self.here.virsh('destroy', 'team1', check=False)
+        for host in self.lab.hosts:
+            wait_for(lambda h=host: not h.reservations() and not h.tap(), GUEST_S, 'host %s to be as before' % host.name)
         os.unlink(self.serial.path)
 
 
@@ -256,34 +280,45 @@ def cell(lab, conductor, kind, options):
     lab.wait_ping(timeout=GUEST_S)
     results = []
     for _ in range(options['runs']):
-        time.sleep(5)
+        time.sleep(SETTLE_S)
         mark = conductor.serial.end()
         traffic = handover.Traffic(lab, kind, conductor.serial, options['rate'])
-        time.sleep(3)
+        time.sleep(LEAD_S)
         conductor.migrate()
         if conductor.primary:
             conductor.serial.wait('VT: links[^\n]*primary:igbvf:up', GUEST_S, mark)
-        time.sleep(6)
+        time.sleep(TRAIL_S)
         results.append(traffic.stop(GUEST_S))
         conductor.after()
     return results
 
 
+def row(lab, kind, name, options):
+    """One row of the table, with a guest of its own."""
+    saved, orchestration = CONDUCTORS[name]
+    conductor = (OurConductor if saved == 'team' else RawConductor)(saved, orchestration)
+    try:
+        results = cell(lab, conductor, kind, options)
+    finally:
+        vt.run('ip', '-n', lab.namespace, 'neigh', 'flush', 'dev', 'sw0', 'nud', 'permanent', check=False)
+        if hasattr(conductor, 'serial'):
+            conductor.end()
+    return {'traffic': kind, 'primary': 'igbvf' if conductor.primary else 'igbvf: none', 'conducted by': name,
+            'results': results}
+
+
 def inside(share, options):
+    vfiolab.EMULATOR = options['emulator']
+    vt.run('modprobe', 'vhost_net')
     everything = []
     started = time.monotonic()
-    for kind in options['traffic']:
-        for name in options['conductors']:
-            saved, orchestration = CONDUCTORS[name]
-            conductor = (OurConductor if saved == 'team' else RawConductor)(saved, orchestration)
-            with vfiolab.VfioLab(share) as lab, contextlib.ExitStack() as stack:
-                stack.callback(lambda c=conductor: hasattr(c, 'serial') and c.end())
-                results = cell(lab, conductor, kind, options)
-            everything.append({'traffic': kind, 'primary': 'igbvf' if conductor.primary else 'igbvf: none',
-                               'conducted by': name, 'results': results})
+    with vfiolab.VfioLab(share) as lab:
+        for kind, name in itertools.product(options['traffic'], options['conductors']):
+            done = row(lab, kind, name, options)
+            everything.append(done)
             print('# %4.0f s: %-8s %-24s lost %g, longest silence %.0f ms: %s' % (
-                time.monotonic() - started, kind, name, statistics.median(r['lost'] for r in results),
-                statistics.median(r['gap_ms'] for r in results), json.dumps(results)), flush=True)
+                time.monotonic() - started, kind, name, statistics.median(r['lost'] for r in done['results']),
+                statistics.median(r['gap_ms'] for r in done['results']), json.dumps(done['results'])), flush=True)
             with open(os.path.join(share, RESULTS), 'w') as f:
                 json.dump(everything, f)
 
