@@ -108,7 +108,7 @@ def main():
         step('define and start a teamed guest: virtio standby, vmxnet3 as the fast NIC, one MAC')
         path = os.path.join(lab.dir, NAME + '.xml')
         with open(path, 'w') as f:
-            f.write(vt.guest_xml(lab, name=NAME))
+            f.write(vt.guest_xml(lab, name=NAME, memory_mib=128))  # docs/migration.md, "Without KVM"
         virsh(a, 'define', path)
         virsh(a, 'start', NAME)
         serial = vt.Serial(os.path.join(lab.dir, NAME + '.serial'))
