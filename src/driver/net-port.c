@@ -612,6 +612,8 @@ net_port_take_failed(NetPortTake *take, const GError *error)
     VtNetDef *net = g_ptr_array_index(take->def->nets, take->next);
 
     if (!take->may_be_bare || !vt_teaming_may_be_bare(take->def, net)) {
+        /* Whoever takes may try again, and ends nothing that would take its note along. */
+        vt_net_port_release_one(take->list->driver, take->port, NULL, NULL);
         net_port_take_end(take, error);
         return;
     }
