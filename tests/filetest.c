@@ -284,14 +284,16 @@ test_sweep(void)
         gboolean stays;
     } rows[] = {
         { "web.journal", TRUE },
-        { "web.journal.Ab3dEf", FALSE },
-        { "web.journal.Ab3dE", TRUE },
+        { "web.journal.Ab3dEf.tmp", FALSE },
+        { "web.journal.Ab3dE.tmp", TRUE },
         { "web.journal.backup", TRUE },
-        { "web.status.Ab3dEf", TRUE },
-        { "web.journal.Ab3dEf.status", TRUE },
-        { ".journal.Ab3dEf", TRUE },
-        { "journal.Ab3dEf", TRUE },
-        { "Ab3dEf", TRUE },
+        { "web.journal.251121", TRUE },
+        { "web.status.Ab3dEf.tmp", TRUE },
+        { "web.journal.Ab3dEf.tmp.status", TRUE },
+        { ".journal.Ab3dEf.tmp", TRUE },
+        { "journal.Ab3dEf.tmp", TRUE },
+        { "Ab3dEf.tmp", TRUE },
+        { ".tmp", TRUE },
     };
     g_autofree char *dir = g_dir_make_tmp("vt-sweep-XXXXXX", NULL);
 

@@ -136,7 +136,7 @@ test_corrupt_definitions(void)
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
         storetest_put(&host, "config", rows[i].file, rows[i].text);
     /* What a crash between write and rename leaves; what is no file of ours stays. */
-    storetest_put(&host, "config", "good.xml.a1B2c3", "<domain");
+    storetest_put(&host, "config", "good.xml.a1B2c3.tmp", "<domain");
     storetest_put(&host, "config", "notes.txt", "mine");
     vt_store_load(host.driver);
     g_assert_nonnull(vt_driver_lookup_name(host.driver, "good", NULL));
@@ -146,7 +146,7 @@ test_corrupt_definitions(void)
         g_assert_false(storetest_has(&host, "config", rows[i].file));
         g_assert_true(storetest_has(&host, "config", aside));
     }
-    g_assert_false(storetest_has(&host, "config", "good.xml.a1B2c3"));
+    g_assert_false(storetest_has(&host, "config", "good.xml.a1B2c3.tmp"));
     g_assert_true(storetest_has(&host, "config", "notes.txt"));
     fake_host_close(&host);
 }

@@ -17,6 +17,8 @@
 
 #include "util/log.h"
 
+#define FILE_TEMP ".tmp" /* at the end of what is not written yet: nobody calls a copy of his own so */
+
 char *
 vt_file_read(const char *path, gsize max_bytes, gsize *length, GError **error)
 {
@@ -85,7 +87,7 @@ file_sync_dir(const char *path, GError **error)
 gboolean
 vt_file_write_atomic(const char *path, const void *data, gsize length, mode_t mode, GError **error)
 {
-    g_autofree char *temp = g_strdup_printf("%s.XXXXXX", path);
+    g_autofree char *temp = g_strdup_printf("%s.XXXXXX" FILE_TEMP, path);
     g_auto(VtFd) fd = g_mkstemp_full(temp, O_WRONLY | O_CLOEXEC, 0600);
 
     if (fd < 0)
@@ -294,16 +296,15 @@ vt_file_pid_unlock(const char *path, VtFd *fd)
 
 /* ---- what crashes leave ---- */
 
+/* NAME, suffix, a dot, six characters of GLib's, and ours. */
 static gboolean
 file_is_leftover(const char *name, const char *suffix)
 {
-    const char *dot = strrchr(name, '.');
-    gboolean word = TRUE;
+    gsize length = strlen(name), tail = strlen(suffix) + strlen(".XXXXXX" FILE_TEMP);
+    const char *end = name + length - MIN(tail, length);
 
-    for (const char *p = dot ? dot + 1 : ""; *p; p++)
-        word &= g_ascii_islower(*p);
-    return dot && strlen(dot + 1) == 6 && !word && (gsize)(dot - name) > strlen(suffix) &&
-           strncmp(dot - strlen(suffix), suffix, strlen(suffix)) == 0;
+    return length > tail && g_str_has_suffix(name, FILE_TEMP) && g_str_has_prefix(end, suffix) &&
+           end[strlen(suffix)] == '.';
 }
 
 void

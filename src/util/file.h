@@ -76,8 +76,7 @@ void vt_file_flush_async(void);
 /**
  * vt_file_sweep - remove what interrupted vt_file_write_atomic()s have left in a directory, at the start
  * @dir:    need not be there
- * @suffix: of the files that are written there, such as ".xml": NAME.xml.aBc1dE goes, six characters made by GLib. What
- *          looks like a word may be somebody's copy (NAME.xml.backup), and stays
+ * @suffix: of the files that are written there, such as ".xml": NAME.xml.aBc1dE.tmp goes
  */
 void vt_file_sweep(const char *dir, const char *suffix);
 
