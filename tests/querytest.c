@@ -85,11 +85,8 @@ static VtDomain *
 querytest_define(FakeHost *host, const char *extra)
 {
     g_autofree char *xml = fake_guest_xml("web", UUID_A, extra);
-    g_autoptr(GError) error = NULL;
-    VtDomain *domain = fake_define(host->driver, xml, 0, &error);
 
-    g_assert_no_error(error);
-    return domain;
+    return fake_define_well(host->driver, xml);
 }
 
 static void

@@ -62,11 +62,8 @@ static VtDomain *
 deftest_define(FakeHost *host, const char *title)
 {
     g_autofree char *xml = deftest_xml("web", UUID_A, title);
-    g_autoptr(GError) error = NULL;
-    VtDomain *domain = fake_define(host->driver, xml, 0, &error);
 
-    g_assert_no_error(error);
-    return domain;
+    return fake_define_well(host->driver, xml);
 }
 
 /* Another title, saved; @broken: into a directory that is not there. */
@@ -174,6 +171,18 @@ deftest_defined(gpointer user, VtDomain *domain, const GError *error)
     told->error = error ? g_error_copy(error) : NULL;
 }
 
+/* Another domain of the name that the first one gives up. */
+static void
+deftest_define_heir(FakeHost *host, const char *title)
+{
+    g_autofree char *xml = deftest_xml("web", UUID_B, title);
+    DeftestDefined told = { .host = host };
+
+    vt_lifecycle_define(host->driver, xml, 0, deftest_defined, &told);
+    fake_wait(&told.done);
+    g_assert_no_error(told.error);
+}
+
 static void
 test_a_client_is_answered_when_it_is_on_the_disk(void)
 {
@@ -257,16 +266,12 @@ test_a_failed_save_does_not_bring_back_what_was_removed(void)
 static void
 test_defined_anew_while_it_is_removed(void)
 {
-    g_autofree char *xml = deftest_xml("web", UUID_B, "new");
     FakeHost host;
     FakeDone removed = { 0 };
-    DeftestDefined told = { .host = &host };
 
     fake_host_open(&host);
     vt_lifecycle_undefine(host.driver, deftest_define(&host, "0"), 0, fake_done, &removed);
-    vt_lifecycle_define(host.driver, xml, 0, deftest_defined, &told);
-    fake_wait(&told.done);
-    g_assert_no_error(told.error);
+    deftest_define_heir(&host, "new");
     g_assert_true(removed.done);
     g_assert_no_error(removed.error);
     deftest_file_is(&host, "web", "new");
@@ -304,18 +309,14 @@ test_a_rename_that_fails_keeps_the_name(void)
 static void
 test_the_old_name_may_be_taken_at_once(void)
 {
-    g_autofree char *xml = deftest_xml("web", UUID_B, "heir");
     FakeHost host;
     FakeDone renamed = { 0 };
-    DeftestDefined told = { .host = &host };
 
     fake_host_open(&host);
     vt_lifecycle_rename(host.driver, deftest_define(&host, "0"), "www", fake_done, &renamed);
-    vt_lifecycle_define(host.driver, xml, 0, deftest_defined, &told);
+    deftest_define_heir(&host, "heir");
     fake_wait(&renamed.done);
-    fake_wait(&told.done);
     g_assert_no_error(renamed.error);
-    g_assert_no_error(told.error);
     deftest_file_is(&host, "www", "0");
     deftest_file_is(&host, "web", "heir");
     fake_host_close(&host);

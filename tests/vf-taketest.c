@@ -42,11 +42,8 @@ vf_taketest_define(FakeVfs *fixture, guint number, const char *policy, const cha
         "<alias name='ua-primary'/></interface></devices>",
         policy, number, source);
     g_autofree char *xml = fake_guest_xml(name, uuid, extra);
-    g_autoptr(GError) error = NULL;
-    VtDomain *domain = fake_define(fixture->host.driver, xml, 0, &error);
 
-    g_assert_no_error(error);
-    return domain;
+    return fake_define_well(fixture->host.driver, xml);
 }
 
 #define VF_TAKETEST_ANY "pci-ids='8086:10ca 15b3:1018'"

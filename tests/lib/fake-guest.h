@@ -92,6 +92,8 @@ void fake_done(gpointer user, const GError *error);
  * and store-def.h's.
  */
 VtDomain *fake_define(VtDriver *driver, const char *xml, guint flags, GError **error);
+/** The same, which has to succeed. */
+VtDomain *fake_define_well(VtDriver *driver, const char *xml);
 gboolean fake_undefine(VtDriver *driver, VtDomain *domain, guint flags, GError **error);
 gboolean fake_rename(VtDriver *driver, VtDomain *domain, const char *name, GError **error);
 gboolean fake_set_metadata(VtDriver *driver, VtDomain *domain, const VtMetadataChange *change,

@@ -36,6 +36,16 @@ fake_define(VtDriver *driver, const char *xml, guint flags, GError **error)
     return fake_result(&defined.told, error) ? defined.domain : NULL;
 }
 
+VtDomain *
+fake_define_well(VtDriver *driver, const char *xml)
+{
+    g_autoptr(GError) error = NULL;
+    VtDomain *domain = fake_define(driver, xml, 0, &error);
+
+    g_assert_no_error(error);
+    return domain;
+}
+
 gboolean
 fake_undefine(VtDriver *driver, VtDomain *domain, guint flags, GError **error)
 {
