@@ -15,16 +15,9 @@
 #include "driver/store.h"
 #include "driver/team-manage.h"
 #include "lib/fake-guest.h"
+#include "lib/fake-team.h"
 
-#define UUID_A "11111111-2222-3333-4444-000000000001"
-#define TEAM_BY(policy, nic)                                                                                      \
-    "<metadata><v:teaming xmlns:v='urn:virtteam:domain:1'><v:team persistent='ua-standby' emulated='yes' " policy \
-    "/></v:teaming></metadata><devices><interface " nic "<mac address='52:54:00:00:00:01'/>"                      \
-    "<model type='virtio'/><teaming type='persistent'/><alias name='ua-standby'/>"                                \
-    "</interface><interface " nic "<mac address='52:54:00:00:00:01'/>"                                            \
-    "<model type='vmxnet3'/><teaming type='transient' persistent='ua-standby'/><alias name='ua-primary'/>"        \
-    "</interface></devices>"
-#define TEAM TEAM_BY("", "type='bridge'><source bridge='lo'/>")
+#define BRIDGED TEAM_BY("", "type='bridge'><source bridge='lo'/>")
 
 static const char *fault_sequence, *fault_step;
 
@@ -463,7 +456,7 @@ static void
 test_paused_team_is_refused(void)
 {
     SaveTest test;
-    g_autofree char *xml = fake_guest_xml("web", UUID_A, TEAM);
+    g_autofree char *xml = fake_guest_xml("web", UUID_A, BRIDGED);
     g_autoptr(GError) error = NULL;
     VtDomainDef *teamed = vt_domain_xml_parse(xml, &error);
     FakeDone told = { 0 };

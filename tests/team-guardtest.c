@@ -21,24 +21,13 @@
 #include "driver/team-keep.h"
 #include "driver/team-switch.h"
 #include "lib/fake-guest.h"
+#include "lib/fake-team.h"
 
-#define UUID_A "11111111-2222-3333-4444-000000000001"
-#define TAP    "guardtap9"
-#define VF     "0000:3b:10.1"
-#define TEAM(policy)                                                                                              \
-    "<metadata><v:teaming xmlns:v='urn:virtteam:domain:1'><v:team persistent='ua-standby' emulated='yes' " policy \
-    "/></v:teaming></metadata><devices><interface type='user'><mac address='52:54:00:00:00:01'/>"                 \
-    "<model type='virtio'/><teaming type='persistent'/><alias name='ua-standby'/>"                                \
-    "</interface><interface type='user'><mac address='52:54:00:00:00:01'/>"                                       \
-    "<model type='vmxnet3'/><teaming type='transient' persistent='ua-standby'/><alias name='ua-primary'/>"        \
-    "</interface></devices>"
+#define TAP     "guardtap9"
+#define VF      "0000:3b:10.1"
 #define QEMUS   TEAM("orchestration='qemu'")
 #define MANAGED TEAM("orchestration='management'")
-#define GONE                                                                                                 \
-    "{\"event\":\"DEVICE_DELETED\",\"data\":{\"device\":\"ua-primary\","                                     \
-    "\"path\":\"/machine/peripheral/ua-primary\"},\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
 #define STOP    "{\"event\":\"STOP\",\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
-#define THERE   "[{\"name\":\"ua-primary\",\"type\":\"child<vmxnet3>\"}]"
 #define HOUR    3600000
 #define LOOK_MS 50 /* more than fake_settle() waits for */
 

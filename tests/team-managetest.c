@@ -10,25 +10,9 @@
 #include "driver/lifecycle.h"
 #include "driver/team-legs.h"
 #include "lib/fake-guest.h"
+#include "lib/fake-team.h"
 
-#define UUID_A "11111111-2222-3333-4444-000000000001"
-#define NEGOTIATED                                                                                           \
-    "{\"event\":\"FAILOVER_NEGOTIATED\",\"data\":{\"device-id\":\"ua-standby\"},"                            \
-    "\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
 #define RESUMED "{\"event\":\"RESUME\",\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
-#define TEAM(policy)                                                                                              \
-    "<metadata><v:teaming xmlns:v='urn:virtteam:domain:1'><v:team persistent='ua-standby' emulated='yes' " policy \
-    "/></v:teaming></metadata><devices><interface type='user'><mac address='52:54:00:00:00:01'/>"                 \
-    "<model type='virtio'/><teaming type='persistent'/><alias name='ua-standby'/>"                                \
-    "</interface><interface type='user'><mac address='52:54:00:00:00:01'/>"                                       \
-    "<model type='vmxnet3'/><teaming type='transient' persistent='ua-standby'/><alias name='ua-primary'/>"        \
-    "</interface></devices>"
-#define GONE                                                                                                 \
-    "{\"event\":\"DEVICE_DELETED\",\"data\":{\"device\":\"ua-primary\","                                     \
-    "\"path\":\"/machine/peripheral/ua-primary\"},\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
-#define REFUSES                                                                                              \
-    "{\"event\":\"DEVICE_UNPLUG_GUEST_ERROR\",\"data\":{\"device\":\"ua-primary\","                          \
-    "\"path\":\"/machine/peripheral/ua-primary\"},\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
 
 static const char *fault_sequence, *fault_step;
 

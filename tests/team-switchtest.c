@@ -13,22 +13,7 @@
 #include "driver/store.h"
 #include "driver/team-enforce.h"
 #include "lib/fake-guest.h"
-
-#define UUID_A "11111111-2222-3333-4444-000000000001"
-#define TEAM(policy)                                                                                              \
-    "<metadata><v:teaming xmlns:v='urn:virtteam:domain:1'><v:team persistent='ua-standby' emulated='yes' " policy \
-    "/></v:teaming></metadata><devices><interface type='user'><mac address='52:54:00:00:00:01'/>"                 \
-    "<model type='virtio'/><teaming type='persistent'/><alias name='ua-standby'/>"                                \
-    "</interface><interface type='user'><mac address='52:54:00:00:00:01'/>"                                       \
-    "<model type='vmxnet3'/><teaming type='transient' persistent='ua-standby'/><alias name='ua-primary'/>"        \
-    "</interface></devices>"
-#define GONE                                                                                                 \
-    "{\"event\":\"DEVICE_DELETED\",\"data\":{\"device\":\"ua-primary\","                                     \
-    "\"path\":\"/machine/peripheral/ua-primary\"},\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
-#define NEGOTIATED                                                                                           \
-    "{\"event\":\"FAILOVER_NEGOTIATED\",\"data\":{\"device-id\":\"ua-standby\"},"                            \
-    "\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
-#define THERE "[{\"name\":\"ua-primary\",\"type\":\"child<vmxnet3>\"}]"
+#include "lib/fake-team.h"
 
 static GString *acts_seen;
 static guint limit_ms = 20000;

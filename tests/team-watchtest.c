@@ -15,22 +15,10 @@
 #include "driver/team-state.h"
 #include "driver/team-wait.h"
 #include "lib/fake-guest.h"
+#include "lib/fake-team.h"
 
-#define UUID_A "11111111-2222-3333-4444-000000000001"
-#define TEAM(policy)                                                                                              \
-    "<metadata><v:teaming xmlns:v='urn:virtteam:domain:1'><v:team persistent='ua-standby' emulated='yes' " policy \
-    "/></v:teaming></metadata><devices><interface type='user'><mac address='52:54:00:00:00:01'/>"                 \
-    "<model type='virtio'/><teaming type='persistent'/><alias name='ua-standby'/>"                                \
-    "</interface><interface type='user'><mac address='52:54:00:00:00:01'/>"                                       \
-    "<model type='vmxnet3'/><teaming type='transient' persistent='ua-standby'/><alias name='ua-primary'/>"        \
-    "</interface></devices>"
-#define EVENT(name, data)                                                                                    \
-    "{\"event\":\"" name "\",\"data\":" data ",\"timestamp\":{\"seconds\":1,\"microseconds\":2}}"
-#define GONE                                                                                                 \
-    EVENT("DEVICE_DELETED", "{\"device\":\"ua-primary\",\"path\":\"/machine/peripheral/ua-primary\"}")
-#define ASKED      EVENT("UNPLUG_PRIMARY", "{\"device-id\":\"ua-primary\"}")
-#define NEGOTIATED EVENT("FAILOVER_NEGOTIATED", "{\"device-id\":\"ua-standby\"}")
-#define PHASE(s)   EVENT("MIGRATION", "{\"status\":\"" s "\"}")
+#define ASKED    EVENT("UNPLUG_PRIMARY", "{\"device-id\":\"ua-primary\"}")
+#define PHASE(s) EVENT("MIGRATION", "{\"status\":\"" s "\"}")
 
 #define NO_DRIVER "{\"guest-features\":{\"dev-features\":[]},\"status\":{\"statuses\":[]}}"
 #define PLAIN                                                                                                \
