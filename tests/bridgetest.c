@@ -7,8 +7,9 @@
 #include "util/link.h"
 #include "util/tap.h"
 
+#include "lib/feed.h"
 #include "lib/kernel-answer.h"
-#include "lib/make-bridge.h"
+#include "lib/make-link.h"
 #include "lib/stream.h"
 
 #include <errno.h>
@@ -65,7 +66,7 @@ set_up(Net *net, gconstpointer hardware)
     VtLegsSpec spec = { .mac = guest_mac, .short_queue_frames = 50000, .hardware = hardware != NULL };
 
     net->netlink = new_netlink();
-    make_bridge(net->netlink, "br0");
+    make_link(net->netlink, "br0", "bridge");
     g_assert_true(vt_link_set_up(net->netlink, "br0", TRUE, NULL));
     add_port(net, STANDBY, "stand%d");
     add_port(net, PRIMARY, "prim%d");
@@ -83,18 +84,6 @@ tear_down(Net *net, gconstpointer unused)
         vt_fd_clear(&net->fds[port]);
     g_assert_true(vt_link_delete(net->netlink, "br0", NULL));
     vt_netlink_free(net->netlink);
-}
-
-static void
-apply(VtBackend *backend, VtFeed feed)
-{
-    g_autoptr(GError) error = NULL;
-    gboolean noted;
-
-    g_assert_true(backend->funcs->prepare(backend->state, feed, &noted, &error));
-    g_assert_no_error(error);
-    backend->funcs->apply(backend->state, feed, &error);
-    g_assert_no_error(error);
 }
 
 static void
@@ -167,9 +156,9 @@ test_feeds(Net *net, gconstpointer unused)
 
     for (gsize from = 0; from < G_N_ELEMENTS(rows); from++)
         for (gsize to = 0; to < G_N_ELEMENTS(rows); to++) {
-            apply(&net->backend, rows[from].feed);
-            apply(&net->backend, rows[to].feed);
-            apply(&net->backend, rows[to].feed);
+            feed_apply(&net->backend, rows[from].feed);
+            feed_apply(&net->backend, rows[to].feed);
+            feed_apply(&net->backend, rows[to].feed);
             g_test_message("%s to %s", vt_feed_name(rows[from].feed), vt_feed_name(rows[to].feed));
             expect(net, UPLINK, &guest_mac, &other_mac, rows[to].unicast);
             expect(net, UPLINK, &broadcast_mac, &other_mac, rows[to].flooded);
@@ -214,15 +203,9 @@ answer_as_mlx5(const struct nlmsghdr *request, GByteArray *reply, gpointer user)
 static void
 test_hardware(Net *net, gconstpointer unused)
 {
-    static const struct {
-        VtFeed feed;
-        guint counts[PORTS];
-    } rows[] = {
-        { VT_FEED_STANDBY, { 1, 0, 0 } },        { VT_FEED_STANDBY_COPIED, { 1, 1, 0 } },
-        { VT_FEED_PRIMARY_COPIED, { 1, 1, 0 } }, { VT_FEED_PRIMARY, { 0, 1, 0 } },
-        { VT_FEED_FALLBACK, { 1, 1, 0 } },       { VT_FEED_PRIMARY, { 0, 1, 0 } },
-        { VT_FEED_PRIMARY_COPIED, { 1, 1, 0 } },
-    };
+    static const VtFeed feeds[] = { VT_FEED_STANDBY,       VT_FEED_STANDBY_COPIED, VT_FEED_PRIMARY_COPIED,
+                                    VT_FEED_PRIMARY,       VT_FEED_FALLBACK,       VT_FEED_PRIMARY,
+                                    VT_FEED_PRIMARY_COPIED };
     VtLegsSpec spec = {
         .mac = guest_mac, .standby = net->names[STANDBY], .primary = net->names[PRIMARY], .hardware = TRUE
     };
@@ -230,17 +213,17 @@ test_hardware(Net *net, gconstpointer unused)
     vt_backend_clear(&net->backend);
     net->backend = vt_bridge_new(&spec, vt_netlink_new_fake(answer_as_mlx5, net));
     in_hardware = FALSE;
-    for (gsize i = 0; i < 2 * G_N_ELEMENTS(rows); i++) {
-        gsize row = i % G_N_ELEMENTS(rows);
+    for (gsize i = 0; i < 2 * G_N_ELEMENTS(feeds); i++) {
+        VtFeed feed = feeds[i % G_N_ELEMENTS(feeds)];
 
-        apply(&net->backend, rows[row].feed);
-        g_test_message("%s", vt_feed_name(rows[row].feed));
-        g_assert_true(in_hardware == (rows[row].feed == VT_FEED_PRIMARY));
-        expect(net, UPLINK, &guest_mac, &other_mac, rows[row].counts);
-        expect(net, UPLINK, &multicast_mac, &other_mac, rows[row].counts);
+        feed_apply(&net->backend, feed);
+        g_test_message("%s", vt_feed_name(feed));
+        g_assert_true(in_hardware == (feed == VT_FEED_PRIMARY));
+        expect(net, UPLINK, &guest_mac, &other_mac, feed_counts(feed));
+        expect(net, UPLINK, &multicast_mac, &other_mac, feed_counts(feed));
     }
-    apply(&net->backend, VT_FEED_PRIMARY);
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&net->backend, VT_FEED_PRIMARY);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
     g_assert_false(in_hardware);
 }
 
@@ -267,13 +250,13 @@ test_broadcasts_that_cannot_be_switched(Net *net, gconstpointer unused)
     for (gsize i = 0; i < 2 * G_N_ELEMENTS(rows); i++) {
         gsize row = i % G_N_ELEMENTS(rows);
 
-        apply(&net->backend, rows[row].feed);
+        feed_apply(&net->backend, rows[row].feed);
         g_test_message("%s", vt_feed_name(rows[row].feed));
         expect(net, UPLINK, &guest_mac, &other_mac, rows[row].unicast);
         expect(net, UPLINK, &multicast_mac, &other_mac, rows[row].unicast);
         expect(net, UPLINK, &broadcast_mac, &other_mac, rows[row].broadcast);
     }
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
     g_assert_true(vt_link_get(net->netlink, net->names[PRIMARY], &after, NULL));
     g_assert_cmpmem(&before.port, sizeof before.port, &after.port, sizeof after.port);
 }
@@ -282,12 +265,12 @@ test_broadcasts_that_cannot_be_switched(Net *net, gconstpointer unused)
 static void
 test_ready(Net *net, gconstpointer unused)
 {
-    apply(&net->backend, VT_FEED_READY);
+    feed_apply(&net->backend, VT_FEED_READY);
     EXPECT(net, UPLINK, &other_mac, &guest_mac, 1, 0, 0); /* the guest speaks from its old host: flooded */
     EXPECT(net, STANDBY, &guest_mac, &other_mac, 0, 0, 1);
-    apply(&net->backend, VT_FEED_STANDBY_COPIED);
+    feed_apply(&net->backend, VT_FEED_STANDBY_COPIED);
     EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 1, 0);
-    apply(&net->backend, VT_FEED_READY);
+    feed_apply(&net->backend, VT_FEED_READY);
     /* Not pinned any more: not here only, but flooded to where it may be now. */
     EXPECT(net, PRIMARY, &guest_mac, &other_mac, 1, 0, 1);
 }
@@ -304,7 +287,7 @@ test_guest_sends(Net *net, gconstpointer unused)
         gboolean copied = feeds[i] == VT_FEED_STANDBY_COPIED || feeds[i] == VT_FEED_PRIMARY_COPIED;
         guint expected[PORTS] = { on_standby || copied, !on_standby || copied, 0 };
 
-        apply(&net->backend, feeds[i]);
+        feed_apply(&net->backend, feeds[i]);
         EXPECT(net, UPLINK, &broadcast_mac, &other_mac, expected[0], expected[1], 0);
         for (guint leg = STANDBY; leg <= PRIMARY; leg++) {
             guint32 number = ++next_number;
@@ -345,11 +328,11 @@ test_echoes(Net *net, gconstpointer without_gact)
         net->backend = vt_bridge_new(&spec, vt_netlink_new_fake(answer_without_gact, NULL));
     }
     for (guint turn = 0; turn < 2; turn++) {
-        apply(&net->backend, VT_FEED_PRIMARY_COPIED);
+        feed_apply(&net->backend, VT_FEED_PRIMARY_COPIED);
         EXPECT(net, STANDBY, &broadcast_mac, &guest_mac, 0, echoes, 1);
         EXPECT(net, PRIMARY, &broadcast_mac, &guest_mac, 0, 0, 1);
         EXPECT(net, UPLINK, &broadcast_mac, &other_mac, 1, 1, 0);
-        apply(&net->backend, VT_FEED_STANDBY_COPIED);
+        feed_apply(&net->backend, VT_FEED_STANDBY_COPIED);
         EXPECT(net, PRIMARY, &broadcast_mac, &guest_mac, echoes, 0, 1);
         EXPECT(net, STANDBY, &broadcast_mac, &guest_mac, 0, 0, 1);
         EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 1, 0);
@@ -416,14 +399,14 @@ test_release_restores(Net *net, gconstpointer unused)
     g_assert_cmpint(before.qdiscs[PRIMARY], ==, VT_MIRROR_NO_QDISC);
     g_assert_cmpuint(before.fdb, ==, 1u << UPLINK);
     for (VtFeed feed = VT_FEED_READY; feed < VT_FEED_COUNT; feed++) {
-        apply(&net->backend, feed);
+        feed_apply(&net->backend, feed);
         snapshot(net, &set);
         g_assert_cmpuint(set.ports[PRIMARY].learning, ==, 0);
         g_assert_cmpuint(set.ports[STANDBY].learning, ==, 0);
-        apply(&net->backend, VT_FEED_RELEASED);
+        feed_apply(&net->backend, VT_FEED_RELEASED);
         snapshot(net, &after);
         assert_same(&before, &after);
-        apply(&net->backend, VT_FEED_RELEASED);
+        feed_apply(&net->backend, VT_FEED_RELEASED);
     }
 }
 
@@ -441,7 +424,7 @@ test_note_restores(Net *net, gconstpointer unused)
         g_autofree char *text = NULL;
         VtBackend heir;
 
-        apply(&net->backend, feed);
+        feed_apply(&net->backend, feed);
         node = vt_json_node_new(net->backend.funcs->note(net->backend.state));
         text = vt_json_to_string(node);
         g_assert_true(vt_bridge_from_note(node, new_netlink(), &heir, &error));
@@ -449,14 +432,14 @@ test_note_restores(Net *net, gconstpointer unused)
         again = vt_json_node_new(heir.funcs->note(heir.state));
         g_assert_true(json_node_equal(node, again));
         /* It can go on ... */
-        apply(&heir, VT_FEED_PRIMARY_COPIED);
+        feed_apply(&heir, VT_FEED_PRIMARY_COPIED);
         EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 1, 0);
         /* ... and take everything back. */
-        apply(&heir, VT_FEED_RELEASED);
+        feed_apply(&heir, VT_FEED_RELEASED);
         heir.funcs->free(heir.state);
         snapshot(net, &after);
         assert_same(&before, &after);
-        apply(&net->backend, VT_FEED_RELEASED);
+        feed_apply(&net->backend, VT_FEED_RELEASED);
     }
 }
 
@@ -516,7 +499,7 @@ test_missing_interfaces(Net *net, gconstpointer unused)
     snapshot(net, &before);
     /* Without a primary standby works, and what needs the primary is refused. */
     net->backend.funcs->set_primary(net->backend.state, NULL);
-    apply(&net->backend, VT_FEED_STANDBY);
+    feed_apply(&net->backend, VT_FEED_STANDBY);
     EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 0, 0);
     g_assert_false(net->backend.funcs->prepare(net->backend.state, VT_FEED_PRIMARY, &noted, &error));
     g_clear_error(&error);
@@ -530,15 +513,15 @@ test_missing_interfaces(Net *net, gconstpointer unused)
 
     /* The primary's tap goes away with its QEMU; another interface takes its name. */
     vt_fd_clear(&net->fds[PRIMARY]);
-    apply(&net->backend, VT_FEED_STANDBY);
+    feed_apply(&net->backend, VT_FEED_STANDBY);
     EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 0, 0);
     g_assert_false(net->backend.funcs->prepare(net->backend.state, VT_FEED_PRIMARY, &noted, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_NO_DEVICE);
     g_clear_error(&error);
     add_port(net, PRIMARY, net->names[PRIMARY]);
-    apply(&net->backend, VT_FEED_STANDBY_COPIED);
+    feed_apply(&net->backend, VT_FEED_STANDBY_COPIED);
     EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 1, 0);
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
     snapshot(net, &after);
     assert_same(&before, &after);
 }

@@ -14,7 +14,7 @@
 #include "util/tap.h"
 
 #include "lib/fake-pf.h"
-#include "lib/make-bridge.h"
+#include "lib/make-link.h"
 
 #define PF_BDF "0000:3b:00.0"
 #define VF_BDF "0000:3b:02.1"
@@ -121,7 +121,7 @@ set_up(Host *host, gconstpointer unused)
 {
     host->netlink = vt_netlink_new(NULL);
     host_make_sysfs(host);
-    make_bridge(host->netlink, "br0");
+    make_link(host->netlink, "br0", "bridge");
     for (guint i = 0; i < LINKS; i++) {
         VtTapSpec tap = { .name = link_names[i] };
         char name[IF_NAMESIZE];

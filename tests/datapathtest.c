@@ -15,7 +15,7 @@
 #include "util/link.h"
 #include "util/tap.h"
 
-#include "lib/make-bridge.h"
+#include "lib/make-link.h"
 
 #define DATAPATHTEST_TEAM "ua-standby"
 
@@ -60,7 +60,7 @@ datapathtest_set_up(Fixture *fixture, gconstpointer user)
     g_assert_no_error(error);
     fixture->dir = g_dir_make_tmp("vt-datapath-XXXXXX", &error);
     g_assert_no_error(error);
-    make_bridge(fixture->netlink, "vtbr0");
+    make_link(fixture->netlink, "vtbr0", "bridge");
     g_assert_true(vt_link_set_up(fixture->netlink, "vtbr0", TRUE, NULL));
     fixture->config.state_dir = fixture->dir;
     fixture->driver.config = &fixture->config;

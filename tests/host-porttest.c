@@ -16,6 +16,8 @@
 #include "util/file.h"
 #include "util/link.h"
 
+#include "lib/make-link.h"
+
 #define PORTTEST_NAME  "web"
 #define PORTTEST_LOWER "lower0"
 
@@ -32,18 +34,7 @@ typedef struct {
 static void
 porttest_make_veth(VtNetlink *netlink)
 {
-    struct ifinfomsg header = { 0 };
-    g_autoptr(VtNetlinkMsg) message =
-        vt_netlink_msg(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof header);
-    g_autoptr(GError) error = NULL;
-    struct nlattr *info;
-
-    nla_put_string(message, IFLA_IFNAME, PORTTEST_LOWER);
-    info = nla_nest_start(message, IFLA_LINKINFO);
-    nla_put_string(message, IFLA_INFO_KIND, "veth");
-    nla_nest_end(message, info);
-    vt_netlink_request(netlink, message, NULL, NULL, 5000, NULL, &error);
-    g_assert_no_error(error);
+    make_link(netlink, PORTTEST_LOWER, "veth");
     g_assert_true(vt_link_set_up(netlink, PORTTEST_LOWER, TRUE, NULL));
 }
 

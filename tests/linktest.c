@@ -3,6 +3,8 @@
 #include "util/link.h"
 #include "util/tap.h"
 
+#include "lib/make-link.h"
+
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -12,24 +14,6 @@
 #include <unistd.h>
 
 static VtNetlink *netlink;
-
-/* What virtteam itself has no use for: making links for the tests. */
-static void
-make_link(const char *name, const char *kind)
-{
-    struct ifinfomsg header = { 0 };
-    g_autoptr(VtNetlinkMsg) message =
-        vt_netlink_msg(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof header);
-    g_autoptr(GError) error = NULL;
-    struct nlattr *nest;
-
-    nla_put_string(message, IFLA_IFNAME, name);
-    nest = nla_nest_start(message, IFLA_LINKINFO);
-    nla_put_string(message, IFLA_INFO_KIND, kind);
-    nla_nest_end(message, nest);
-    vt_netlink_request(netlink, message, NULL, NULL, 5000, NULL, &error);
-    g_assert_no_error(error);
-}
 
 static void
 test_missing(void)
@@ -64,7 +48,7 @@ test_bridge_and_tap(void)
     VtLinkPort port;
     VtLinkInfo info, bridge;
 
-    make_link("vtbr0", "bridge");
+    make_link(netlink, "vtbr0", "bridge");
     g_assert_true(vt_tap_open(&spec, name, &fd, &error));
     g_assert_no_error(error);
     g_assert_cmpstr(name, ==, "vnet0");

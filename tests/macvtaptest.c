@@ -8,6 +8,7 @@
 #include "util/link.h"
 #include "util/macvtap.h"
 
+#include "lib/feed.h"
 #include "lib/fake-irqs.h"
 #include "lib/fake-pf.h"
 
@@ -266,24 +267,6 @@ test_refused(Net *net, gconstpointer unused)
 }
 
 static gboolean
-try_apply(VtBackend *backend, VtFeed feed, GError **error)
-{
-    gboolean noted;
-
-    return backend->funcs->prepare(backend->state, feed, &noted, error) &&
-           backend->funcs->apply(backend->state, feed, error);
-}
-
-static void
-apply(VtBackend *backend, VtFeed feed)
-{
-    g_autoptr(GError) error = NULL;
-
-    try_apply(backend, feed, &error);
-    g_assert_no_error(error);
-}
-
-static gboolean
 vf_has_guest(Net *net)
 {
     return vt_mac_equal(&net->pf.vfs[2].mac, &guest_mac);
@@ -310,8 +293,8 @@ test_feeds(Net *net, gconstpointer unused)
         for (gsize to = 0; to < G_N_ELEMENTS(rows); to++) {
             guint32 number = ++next_number;
 
-            apply(&net->backend, rows[from].feed);
-            apply(&net->backend, rows[to].feed);
+            feed_apply(&net->backend, rows[from].feed);
+            feed_apply(&net->backend, rows[to].feed);
             g_test_message("%s to %s", vt_feed_name(rows[from].feed), vt_feed_name(rows[to].feed));
             g_assert_true(vf_has_guest(net) == rows[to].vf);
             g_assert_cmpuint(from_wire(net, &guest_mac, rows[to].up), ==, rows[to].up);
@@ -346,19 +329,19 @@ test_release_and_note(Net *net, gconstpointer unused)
         VtBackend heir;
 
         g_assert_true(vt_link_set_up(net->netlink, "macvtap0", up, NULL));
-        apply(&net->backend, feed);
+        feed_apply(&net->backend, feed);
         note = vt_json_node_new(net->backend.funcs->note(net->backend.state));
-        apply(&net->backend, VT_FEED_RELEASED);
+        feed_apply(&net->backend, VT_FEED_RELEASED);
         assert_untouched(net, up);
         /* The same, but the process dies, and another one takes everything back. */
-        apply(&net->backend, feed);
+        feed_apply(&net->backend, feed);
         vt_backend_clear(&net->backend);
         vt_macvtap_vf_from_note(note, NULL, fake_netlink(net), &heir, &error);
         g_assert_no_error(error);
         again = vt_json_node_new(heir.funcs->note(heir.state));
         g_assert_true(json_node_equal(note, again));
         net->backend = heir;
-        apply(&net->backend, VT_FEED_RELEASED);
+        feed_apply(&net->backend, VT_FEED_RELEASED);
         assert_untouched(net, up);
     }
 }
@@ -371,10 +354,10 @@ test_late_filter(Net *net, gconstpointer unused)
 
     spec.late_filter = TRUE;
     late = vt_macvtap_vf_new(&spec, fake_netlink(net));
-    apply(&late, VT_FEED_READY);
+    feed_apply(&late, VT_FEED_READY);
     g_assert_true(vf_has_guest(net)); /* it may be there early */
     g_assert_cmpuint(from_wire(net, &guest_mac, 0), ==, 0);
-    apply(&late, VT_FEED_RELEASED);
+    feed_apply(&late, VT_FEED_RELEASED);
     assert_untouched(net, FALSE);
     vt_backend_clear(&late);
 }
@@ -385,11 +368,11 @@ test_signs(Net *net, gconstpointer unused)
     VtLifeSigns signs;
 
     g_assert_false(net->backend.funcs->look(net->backend.state, &signs));
-    apply(&net->backend, VT_FEED_STANDBY_COPIED);
+    feed_apply(&net->backend, VT_FEED_STANDBY_COPIED);
     net->pf.sent[2] = 3;
     g_assert_true(net->backend.funcs->look(net->backend.state, &signs));
     g_assert_cmpuint(signs.frames, ==, 3);
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
 }
 
 /* igb counts no frames of its VFs: interrupts stand for them. */
@@ -404,19 +387,7 @@ test_interrupts(Net *net, gconstpointer unused)
     spec.host = &irqs.host;
     spec.bdf = irqs.bdf;
     backend = vt_macvtap_vf_new(&spec, fake_netlink(net));
-    g_assert_true(backend.funcs->arms && backend.funcs->tells_open);
-    apply(&backend, VT_FEED_STANDBY_ARMED);
-    for (gsize i = 0; i < G_N_ELEMENTS(fake_irqs_rows); i++) {
-        VtLifeSigns signs;
-
-        fake_irqs_set(&irqs, fake_irqs_rows[i].count);
-        g_assert_true(backend.funcs->look(backend.state, &signs));
-        g_assert_cmpuint(signs.frames, ==, fake_irqs_rows[i].frames);
-        g_assert_cmpint(signs.stirs, ==, irqs.set_up);
-    }
-    apply(&backend, VT_FEED_RELEASED);
-    vt_backend_clear(&backend);
-    fake_irqs_clear(&irqs);
+    fake_irqs_check(&irqs, &backend);
 }
 
 static void
@@ -441,12 +412,12 @@ test_backend_refusals(Net *net, gconstpointer unused)
     }
     spec.standby = WIRE;
     backend = vt_macvtap_vf_new(&spec, fake_netlink(net));
-    g_assert_false(try_apply(&backend, VT_FEED_STANDBY, &error));
+    g_assert_false(feed_try(&backend, VT_FEED_STANDBY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED);
     g_clear_error(&error);
     vt_backend_clear(&backend);
     g_assert_true(vt_link_set_up(net->netlink, PF, FALSE, NULL));
-    g_assert_false(try_apply(&net->backend, VT_FEED_STANDBY, &error));
+    g_assert_false(feed_try(&net->backend, VT_FEED_STANDBY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED);
     g_assert_nonnull(strstr(error->message, "is down"));
 }

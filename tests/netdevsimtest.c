@@ -16,8 +16,9 @@
 #include "util/representor.h"
 #include "util/tap.h"
 
+#include "lib/feed.h"
 #include "lib/netlink-tape.h"
-#include "lib/make-bridge.h"
+#include "lib/make-link.h"
 
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -53,7 +54,7 @@ machine_up(Machine *machine, const char *tape, gboolean is_port)
     if (!netlink_tape_records())
         return;
     machine->kernel = vt_netlink_new(NULL);
-    make_bridge(machine->kernel, BRIDGE);
+    make_link(machine->kernel, BRIDGE, "bridge");
     g_assert_true(vt_link_set_up(machine->kernel, BRIDGE, TRUE, NULL));
     g_assert_true(vt_tap_open(&tap, name, &machine->standby, NULL));
     g_assert_true(vt_link_set_master(machine->kernel, STANDBY, BRIDGE, NULL));
@@ -129,12 +130,8 @@ make_backend(Machine *machine)
 static gboolean
 try_apply(Machine *machine, VtFeed feed, GError **error)
 {
-    VtBackend *backend = &machine->backend;
-    gboolean noted;
-
     netlink_tape_say(machine->tape, vt_feed_name(feed));
-    return backend->funcs->prepare(backend->state, feed, &noted, error) &&
-           backend->funcs->apply(backend->state, feed, error);
+    return feed_try(&machine->backend, feed, error);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "util/ovsctl.h"
 #include "util/tap.h"
 
+#include "lib/feed.h"
 #include "lib/listen-behind.h"
 #include "lib/stream.h"
 
@@ -232,24 +233,6 @@ tear_down(Net *net, gconstpointer unused)
     vt_netlink_free(net->netlink);
 }
 
-static gboolean
-try_apply(VtBackend *backend, VtFeed feed, GError **error)
-{
-    gboolean noted;
-
-    return backend->funcs->prepare(backend->state, feed, &noted, error) &&
-           backend->funcs->apply(backend->state, feed, error);
-}
-
-static void
-apply(VtBackend *backend, VtFeed feed)
-{
-    g_autoptr(GError) error = NULL;
-
-    try_apply(backend, feed, &error);
-    g_assert_no_error(error);
-}
-
 /* The switch takes in changes by and by: wait until all its flows are what they should be now. */
 static void
 settle(void)
@@ -355,25 +338,19 @@ expect(Net *net, guint from_port, const VtMac *to, const VtMac *from, const guin
 static void
 test_feeds(Net *net, gconstpointer vlan)
 {
-    static const struct {
-        VtFeed feed;
-        guint counts[PORTS];
-    } rows[] = {
-        { VT_FEED_STANDBY, { 1, 0, 0 } },  { VT_FEED_STANDBY_COPIED, { 1, 1, 0 } },
-        { VT_FEED_FALLBACK, { 1, 1, 0 } }, { VT_FEED_PRIMARY_COPIED, { 1, 1, 0 } },
-        { VT_FEED_PRIMARY, { 0, 1, 0 } },
-    };
+    static const VtFeed feeds[] = { VT_FEED_STANDBY, VT_FEED_STANDBY_COPIED, VT_FEED_FALLBACK,
+                                    VT_FEED_PRIMARY_COPIED, VT_FEED_PRIMARY };
     guint16 tag = (guint16)GPOINTER_TO_UINT(vlan);
 
-    for (gsize from = 0; from < G_N_ELEMENTS(rows); from++)
-        for (gsize to = 0; to < G_N_ELEMENTS(rows); to++) {
-            apply(&net->backend, rows[from].feed);
-            apply(&net->backend, rows[to].feed);
+    for (gsize from = 0; from < G_N_ELEMENTS(feeds); from++)
+        for (gsize to = 0; to < G_N_ELEMENTS(feeds); to++) {
+            feed_apply(&net->backend, feeds[from]);
+            feed_apply(&net->backend, feeds[to]);
             settle();
-            g_test_message("%s to %s", vt_feed_name(rows[from].feed), vt_feed_name(rows[to].feed));
-            expect_tagged(net, UPLINK, &guest_mac, &other_mac, tag, rows[to].counts);
-            expect_tagged(net, UPLINK, &broadcast_mac, &other_mac, tag, rows[to].counts);
-            expect_tagged(net, UPLINK, &multicast_mac, &other_mac, tag, rows[to].counts);
+            g_test_message("%s to %s", vt_feed_name(feeds[from]), vt_feed_name(feeds[to]));
+            expect_tagged(net, UPLINK, &guest_mac, &other_mac, tag, feed_counts(feeds[to]));
+            expect_tagged(net, UPLINK, &broadcast_mac, &other_mac, tag, feed_counts(feeds[to]));
+            expect_tagged(net, UPLINK, &multicast_mac, &other_mac, tag, feed_counts(feeds[to]));
             /* Nobody reaches the guest from another VLAN. */
             if (tag)
                 expect_tagged(net, UPLINK, &guest_mac, &other_mac, tag + 1, (const guint[PORTS]){ 0, 0, 0 });
@@ -384,14 +361,14 @@ test_feeds(Net *net, gconstpointer vlan)
 static void
 test_ready(Net *net, gconstpointer unused)
 {
-    apply(&net->backend, VT_FEED_READY);
+    feed_apply(&net->backend, VT_FEED_READY);
     settle();
     EXPECT(net, UPLINK, &broadcast_mac, &guest_mac, 1, 0, 0); /* the guest speaks from its old host */
     EXPECT(net, STANDBY, &guest_mac, &other_mac, 0, 0, 1);
-    apply(&net->backend, VT_FEED_STANDBY_COPIED);
+    feed_apply(&net->backend, VT_FEED_STANDBY_COPIED);
     settle();
     EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 1, 0);
-    apply(&net->backend, VT_FEED_READY);
+    feed_apply(&net->backend, VT_FEED_READY);
     settle();
     EXPECT(net, UPLINK, &broadcast_mac, &guest_mac, 1, 0, 0);
     EXPECT(net, STANDBY, &guest_mac, &other_mac, 0, 0, 1);
@@ -407,7 +384,7 @@ test_guest_sends(Net *net, gconstpointer unused)
     for (gsize i = 0; i < G_N_ELEMENTS(feeds); i++) {
         guint expected[PORTS] = { feeds[i] != VT_FEED_PRIMARY, feeds[i] != VT_FEED_STANDBY, 0 };
 
-        apply(&net->backend, feeds[i]);
+        feed_apply(&net->backend, feeds[i]);
         settle();
         EXPECT(net, UPLINK, &broadcast_mac, &other_mac, expected[0], expected[1], 0);
         for (guint leg = STANDBY; leg <= PRIMARY; leg++) {
@@ -478,14 +455,14 @@ test_release_restores(Net *net, gconstpointer unused)
     g_assert_true(vt_ovsctl_pin("br0", net->names[UPLINK], 0, &guest_mac, NULL));
     snapshot(net, &before);
     for (VtFeed feed = VT_FEED_READY; feed < VT_FEED_COUNT; feed++) {
-        apply(&net->backend, feed);
+        feed_apply(&net->backend, feed);
         snapshot(net, &set);
         g_assert_true((set.pinned == before.pinned) == (feed == VT_FEED_READY)); /* that pins nothing */
         g_assert_cmpint(set.qdiscs[PRIMARY], ==, VT_MIRROR_CLSACT);
-        apply(&net->backend, VT_FEED_RELEASED);
+        feed_apply(&net->backend, VT_FEED_RELEASED);
         snapshot(net, &after);
         assert_same(&before, &after);
-        apply(&net->backend, VT_FEED_RELEASED);
+        feed_apply(&net->backend, VT_FEED_RELEASED);
     }
 }
 
@@ -502,20 +479,20 @@ test_note_restores(Net *net, gconstpointer unused)
         g_autoptr(GError) error = NULL;
         VtBackend heir;
 
-        apply(&net->backend, feed);
+        feed_apply(&net->backend, feed);
         node = vt_json_node_new(net->backend.funcs->note(net->backend.state));
         g_assert_true(vt_ovs_from_note(node, new_netlink(), &heir, &error));
         g_assert_no_error(error);
         again = vt_json_node_new(heir.funcs->note(heir.state));
         g_assert_true(json_node_equal(node, again));
-        apply(&heir, VT_FEED_PRIMARY_COPIED);
+        feed_apply(&heir, VT_FEED_PRIMARY_COPIED);
         settle();
         EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 1, 0);
-        apply(&heir, VT_FEED_RELEASED);
+        feed_apply(&heir, VT_FEED_RELEASED);
         vt_backend_clear(&heir);
         snapshot(net, &after);
         assert_same(&before, &after);
-        apply(&net->backend, VT_FEED_RELEASED);
+        feed_apply(&net->backend, VT_FEED_RELEASED);
     }
 }
 
@@ -568,15 +545,15 @@ test_refusals(Net *net, gconstpointer unused)
         g_autoptr(GError) error = NULL;
 
         do_run(rows[i].set);
-        g_assert_false(try_apply(&net->backend, VT_FEED_STANDBY, &error));
+        g_assert_false(feed_try(&net->backend, VT_FEED_STANDBY, &error));
         g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED);
         g_test_message("%s", error->message);
         g_assert_nonnull(strstr(error->message, rows[i].said));
         do_run(rows[i].unset);
-        apply(&net->backend, VT_FEED_RELEASED);
+        feed_apply(&net->backend, VT_FEED_RELEASED);
     }
-    apply(&net->backend, VT_FEED_STANDBY);
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&net->backend, VT_FEED_STANDBY);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
 }
 
 static void
@@ -589,15 +566,15 @@ test_other_bridge(Net *net, gconstpointer unused)
 
     add_bridge("br1");
     do_run(move);
-    g_assert_false(try_apply(&net->backend, VT_FEED_STANDBY, &error));
+    g_assert_false(feed_try(&net->backend, VT_FEED_STANDBY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED);
     g_assert_nonnull(strstr(error->message, "two bridges"));
     g_clear_error(&error);
     do_run(drop);
-    g_assert_false(try_apply(&net->backend, VT_FEED_STANDBY, &error));
+    g_assert_false(feed_try(&net->backend, VT_FEED_STANDBY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED);
     g_assert_nonnull(strstr(error->message, "no port of Open vSwitch"));
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
 }
 
 /* A primary comes and goes with its tap; its port may be there without an interface for a while. */
@@ -608,25 +585,25 @@ test_missing_interfaces(Net *net, gconstpointer unused)
     g_autofree char *name = g_strdup(net->names[PRIMARY]);
 
     net->backend.funcs->set_primary(net->backend.state, NULL);
-    apply(&net->backend, VT_FEED_STANDBY);
+    feed_apply(&net->backend, VT_FEED_STANDBY);
     settle();
     EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 0, 0);
-    g_assert_false(try_apply(&net->backend, VT_FEED_PRIMARY, &error));
+    g_assert_false(feed_try(&net->backend, VT_FEED_PRIMARY, &error));
     g_clear_error(&error);
     net->backend.funcs->set_primary(net->backend.state, name);
-    apply(&net->backend, VT_FEED_PRIMARY_COPIED);
+    feed_apply(&net->backend, VT_FEED_PRIMARY_COPIED);
     vt_fd_clear(&net->fds[PRIMARY]);
-    apply(&net->backend, VT_FEED_STANDBY);
+    feed_apply(&net->backend, VT_FEED_STANDBY);
     settle();
     EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 0, 0);
-    g_assert_false(try_apply(&net->backend, VT_FEED_PRIMARY, &error));
+    g_assert_false(feed_try(&net->backend, VT_FEED_PRIMARY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_NO_DEVICE);
     g_clear_error(&error);
     add_port(net, PRIMARY, name, 0);
-    apply(&net->backend, VT_FEED_STANDBY_COPIED);
+    feed_apply(&net->backend, VT_FEED_STANDBY_COPIED);
     settle();
     EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 1, 0);
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
 }
 
 /* A switch that is started anew has forgotten everything but its ports: that is seen, and set again. */
@@ -640,7 +617,7 @@ test_restart(Net *net, gconstpointer unused)
 
     snapshot(net, &before);
     g_assert_true(funcs->holds(state)); /* nothing is set yet */
-    apply(&net->backend, VT_FEED_PRIMARY_COPIED);
+    feed_apply(&net->backend, VT_FEED_PRIMARY_COPIED);
     g_assert_true(funcs->holds(state));
     daemon_down();
     g_assert_true(funcs->holds(state)); /* nobody is there to be told */
@@ -648,7 +625,7 @@ test_restart(Net *net, gconstpointer unused)
     for (guint i = 0; i < 3000 && funcs->holds(state); i++)
         g_usleep(10000);
     g_assert_false(funcs->holds(state));
-    while (!try_apply(&net->backend, VT_FEED_PRIMARY_COPIED, NULL) && tries++ < 300) {
+    while (!feed_try(&net->backend, VT_FEED_PRIMARY_COPIED, NULL) && tries++ < 300) {
         g_assert_false(funcs->holds(state));
         g_usleep(100000);
     }
@@ -656,10 +633,10 @@ test_restart(Net *net, gconstpointer unused)
     settle();
     EXPECT(net, UPLINK, &guest_mac, &other_mac, 1, 1, 0);
     EXPECT(net, UPLINK, &broadcast_mac, &other_mac, 1, 1, 0);
-    apply(&net->backend, VT_FEED_PRIMARY);
+    feed_apply(&net->backend, VT_FEED_PRIMARY);
     settle();
     EXPECT(net, UPLINK, &guest_mac, &other_mac, 0, 1, 0);
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
     snapshot(net, &after);
     assert_same(&before, &after);
 }
@@ -668,14 +645,8 @@ test_restart(Net *net, gconstpointer unused)
 static void
 test_representor(Net *net, gconstpointer unused)
 {
-    static const struct {
-        VtFeed feed;
-        guint counts[PORTS];
-    } rows[] = {
-        { VT_FEED_STANDBY, { 1, 0, 0 } },        { VT_FEED_STANDBY_COPIED, { 1, 1, 0 } },
-        { VT_FEED_PRIMARY_COPIED, { 1, 1, 0 } }, { VT_FEED_PRIMARY, { 0, 1, 0 } },
-        { VT_FEED_PRIMARY_COPIED, { 1, 1, 0 } }, { VT_FEED_STANDBY, { 1, 0, 0 } },
-    };
+    static const VtFeed feeds[] = { VT_FEED_STANDBY, VT_FEED_STANDBY_COPIED, VT_FEED_PRIMARY_COPIED,
+                                    VT_FEED_PRIMARY, VT_FEED_PRIMARY_COPIED, VT_FEED_STANDBY };
     VtOvsctlPortSpec port = { .bridge = "br0", .name = "ens1f0_1", .mac = guest_mac };
     VtSwitchdevSpec spec = { .mac = guest_mac,
                              .standby = net->names[STANDBY],
@@ -688,22 +659,22 @@ test_representor(Net *net, gconstpointer unused)
 
     vt_backend_clear(&net->backend);
     net->backend = vt_switchdev_new(&spec, new_netlink(), new_netlink());
-    g_assert_false(try_apply(&net->backend, VT_FEED_STANDBY, &error));
+    g_assert_false(feed_try(&net->backend, VT_FEED_STANDBY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED); /* it is no port yet */
     g_clear_error(&error);
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
     vt_ovsctl_port_add(&port, &error);
     g_assert_no_error(error);
     vt_fd_clear(&net->fds[PRIMARY]);
     net->fds[PRIMARY] = listen_behind(net->netlink, "ens1f0_1");
-    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
-        apply(&net->backend, rows[i].feed);
+    for (gsize i = 0; i < G_N_ELEMENTS(feeds); i++) {
+        feed_apply(&net->backend, feeds[i]);
         settle();
-        g_test_message("%s", vt_feed_name(rows[i].feed));
-        expect(net, UPLINK, &guest_mac, &other_mac, rows[i].counts);
-        expect(net, UPLINK, &broadcast_mac, &other_mac, rows[i].counts);
+        g_test_message("%s", vt_feed_name(feeds[i]));
+        expect(net, UPLINK, &guest_mac, &other_mac, feed_counts(feeds[i]));
+        expect(net, UPLINK, &broadcast_mac, &other_mac, feed_counts(feeds[i]));
     }
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
 }
 
 static void

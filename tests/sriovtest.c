@@ -10,10 +10,11 @@
 #include "util/link.h"
 #include "util/tap.h"
 
+#include "lib/feed.h"
 #include "lib/fake-irqs.h"
 #include "lib/fake-pf.h"
 #include "lib/kernel-answer.h"
-#include "lib/make-bridge.h"
+#include "lib/make-link.h"
 
 #include <linux/neighbour.h>
 #include <sched.h>
@@ -63,7 +64,7 @@ set_up(Net *net, gconstpointer unused)
     VtSriovSpec spec;
 
     net->netlink = vt_netlink_new(NULL);
-    make_bridge(net->netlink, "br0");
+    make_link(net->netlink, "br0", "bridge");
     g_assert_true(vt_link_set_up(net->netlink, "br0", TRUE, NULL));
     for (guint port = 0; port < PORTS; port++) {
         VtTapSpec tap = { .name = patterns[port] };
@@ -90,24 +91,6 @@ tear_down(Net *net, gconstpointer unused)
         vt_fd_clear(&net->fds[port]);
     g_assert_true(vt_link_delete(net->netlink, "br0", NULL));
     vt_netlink_free(net->netlink);
-}
-
-static gboolean
-try_apply(VtBackend *backend, VtFeed feed, GError **error)
-{
-    gboolean noted;
-
-    return backend->funcs->prepare(backend->state, feed, &noted, error) &&
-           backend->funcs->apply(backend->state, feed, error);
-}
-
-static void
-apply(VtBackend *backend, VtFeed feed)
-{
-    g_autoptr(GError) error = NULL;
-
-    try_apply(backend, feed, &error);
-    g_assert_no_error(error);
 }
 
 static guint32 next_number;
@@ -185,9 +168,9 @@ test_feeds(Net *net, gconstpointer unused)
         for (gsize to = 0; to < G_N_ELEMENTS(rows); to++) {
             gboolean had;
 
-            apply(&net->backend, rows[from].feed);
+            feed_apply(&net->backend, rows[from].feed);
             had = vf_has_guest(net, 1);
-            apply(&net->backend, rows[to].feed);
+            feed_apply(&net->backend, rows[to].feed);
             g_test_message("%s to %s", vt_feed_name(rows[from].feed), vt_feed_name(rows[to].feed));
             g_assert_true(vf_has_guest(net, 1) == (rows[to].feed == VT_FEED_FALLBACK ? had : rows[to].vf));
             g_assert_true(pf_has(net, &guest_mac) == rows[to].self);
@@ -209,7 +192,7 @@ test_echo(Net *net, gconstpointer unused)
 
     EXPECT(net, NEIGHBOUR, &broadcast_mac, &neighbour_mac, 1, 1, 0); /* is learned */
     for (gsize i = 0; i < G_N_ELEMENTS(feeds); i++) {
-        apply(&net->backend, feeds[i]);
+        feed_apply(&net->backend, feeds[i]);
         EXPECT(net, NEIGHBOUR, &guest_mac, &neighbour_mac, 1, 1, 0);
         expect(net, PF, &guest_mac, &neighbour_mac, echoes);
         expect(net, PF, &guest_mac, &net->bridge.mac, echoes);
@@ -217,10 +200,10 @@ test_echo(Net *net, gconstpointer unused)
         EXPECT(net, PF, &neighbour_mac, &wire_mac, 0, 0, 1); /* it has not been learned behind the PF */
     }
     EXPECT(net, NEIGHBOUR, &broadcast_mac, &second_mac, 1, 1, 0); /* one more */
-    apply(&net->backend, VT_FEED_STANDBY_COPIED);
+    feed_apply(&net->backend, VT_FEED_STANDBY_COPIED);
     expect(net, PF, &guest_mac, &second_mac, echoes);
-    apply(&net->backend, VT_FEED_PRIMARY);
-    apply(&net->backend, VT_FEED_STANDBY);
+    feed_apply(&net->backend, VT_FEED_PRIMARY);
+    feed_apply(&net->backend, VT_FEED_STANDBY);
     EXPECT(net, NEIGHBOUR, &guest_mac, &neighbour_mac, 1, 0, 0);
 }
 
@@ -230,18 +213,18 @@ test_ready(Net *net, gconstpointer unused)
     VtSriovSpec late = spec_of(net);
     VtBackend backend;
 
-    apply(&net->backend, VT_FEED_READY);
+    feed_apply(&net->backend, VT_FEED_READY);
     g_assert_false(vf_has_guest(net, 1));
     g_assert_false(pf_has(net, &guest_mac));
     EXPECT(net, NEIGHBOUR, &guest_mac, &neighbour_mac, 0, 1, 0); /* nothing waits for the guest on standby */
     EXPECT(net, NEIGHBOUR, &broadcast_mac, &neighbour_mac, 0, 1, 0);
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
     late.late_filter = TRUE;
     backend = vt_sriov_new(&late, fake_netlink(net));
-    apply(&backend, VT_FEED_READY);
+    feed_apply(&backend, VT_FEED_READY);
     g_assert_true(vf_has_guest(net, 1)); /* it may be there early */
     g_assert_false(pf_has(net, &guest_mac));
-    apply(&backend, VT_FEED_RELEASED);
+    feed_apply(&backend, VT_FEED_RELEASED);
     g_assert_false(vf_has_guest(net, 1));
     vt_backend_clear(&backend);
 }
@@ -278,18 +261,18 @@ test_release_and_note(Net *net, gconstpointer unused)
         VtBackend heir;
 
         EXPECT(net, NEIGHBOUR, &broadcast_mac, &neighbour_mac, 1, 1, 0); /* is learned */
-        apply(&net->backend, feed);
+        feed_apply(&net->backend, feed);
         note = vt_json_node_new(net->backend.funcs->note(net->backend.state));
-        apply(&net->backend, VT_FEED_RELEASED);
+        feed_apply(&net->backend, VT_FEED_RELEASED);
         assert_untouched(net);
         /* The same, but the process dies, and another one takes everything back. */
-        apply(&net->backend, feed);
+        feed_apply(&net->backend, feed);
         vt_backend_clear(&net->backend);
         g_assert_true(vt_sriov_from_note(note, NULL, fake_netlink(net), &heir, &error));
         again = vt_json_node_new(heir.funcs->note(heir.state));
         g_assert_true(json_node_equal(note, again));
         net->backend = heir;
-        apply(&net->backend, VT_FEED_RELEASED);
+        feed_apply(&net->backend, VT_FEED_RELEASED);
         assert_untouched(net);
     }
 }
@@ -310,15 +293,15 @@ test_neighbours(Net *net, gconstpointer unused)
     g_assert_true(vt_fdb_set(net->netlink, &foreign, NULL)); /* an administrator's */
     EXPECT(net, NEIGHBOUR, &broadcast_mac, &neighbour_mac, 1, 1, 0);
     EXPECT(net, NEIGHBOUR, &broadcast_mac, &wire_mac, 1, 1, 0);
-    apply(&net->backend, VT_FEED_STANDBY);
+    feed_apply(&net->backend, VT_FEED_STANDBY);
     g_assert_false(pf_has(net, &neighbour_mac));
-    apply(&net->backend, VT_FEED_PRIMARY_COPIED);
+    feed_apply(&net->backend, VT_FEED_PRIMARY_COPIED);
     g_assert_true(pf_has(net, &neighbour_mac));
     g_assert_true(pf_has(net, &net->bridge.mac));
-    apply(&second, VT_FEED_PRIMARY);
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&second, VT_FEED_PRIMARY);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
     g_assert_true(pf_has(net, &neighbour_mac));
-    apply(&second, VT_FEED_RELEASED);
+    feed_apply(&second, VT_FEED_RELEASED);
     g_assert_false(pf_has(net, &neighbour_mac));
     g_assert_false(pf_has(net, &net->bridge.mac));
     g_assert_true(pf_has(net, &wire_mac));
@@ -331,17 +314,17 @@ test_no_room(Net *net, gconstpointer unused)
 {
     EXPECT(net, NEIGHBOUR, &broadcast_mac, &neighbour_mac, 1, 1, 0);
     net->pf.room = 2;
-    apply(&net->backend, VT_FEED_PRIMARY);
+    feed_apply(&net->backend, VT_FEED_PRIMARY);
     g_assert_true(pf_has(net, &net->bridge.mac));
     g_assert_true(pf_has(net, &neighbour_mac));
-    apply(&net->backend, VT_FEED_PRIMARY_COPIED);
+    feed_apply(&net->backend, VT_FEED_PRIMARY_COPIED);
     g_assert_true(pf_has(net, &guest_mac));
     g_assert_true(pf_has(net, &net->bridge.mac));
     g_assert_false(pf_has(net, &neighbour_mac));
-    apply(&net->backend, VT_FEED_STANDBY);
+    feed_apply(&net->backend, VT_FEED_STANDBY);
     g_assert_true(pf_has(net, &guest_mac));
-    apply(&net->backend, VT_FEED_PRIMARY);
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&net->backend, VT_FEED_PRIMARY);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
     assert_untouched(net);
 }
 
@@ -351,14 +334,14 @@ test_reset_and_lies(Net *net, gconstpointer unused)
     g_autoptr(GError) error = NULL;
 
     net->pf.busy = 2;
-    apply(&net->backend, VT_FEED_PRIMARY);
+    feed_apply(&net->backend, VT_FEED_PRIMARY);
     g_assert_true(vf_has_guest(net, 1));
     net->pf.lies = VT_VF_MAC;
-    g_assert_false(try_apply(&net->backend, VT_FEED_STANDBY, &error));
+    g_assert_false(feed_try(&net->backend, VT_FEED_STANDBY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
     g_clear_error(&error);
     /* What can be taken back is taken back, and the failure is told. */
-    g_assert_false(try_apply(&net->backend, VT_FEED_RELEASED, &error));
+    g_assert_false(feed_try(&net->backend, VT_FEED_RELEASED, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
     g_assert_false(pf_has(net, &net->bridge.mac));
 }
@@ -372,27 +355,27 @@ test_refusals(Net *net, gconstpointer unused)
 
     spec.vf = FAKE_PF_VFS;
     backend = vt_sriov_new(&spec, fake_netlink(net));
-    g_assert_false(try_apply(&backend, VT_FEED_STANDBY, &error));
+    g_assert_false(feed_try(&backend, VT_FEED_STANDBY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_NO_DEVICE);
     g_clear_error(&error);
     vt_backend_clear(&backend);
     net->pf.unsupported = VT_VF_TRUST;
-    g_assert_false(try_apply(&net->backend, VT_FEED_PRIMARY, &error));
+    g_assert_false(feed_try(&net->backend, VT_FEED_PRIMARY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_SYSTEM);
     g_clear_error(&error);
-    apply(&net->backend, VT_FEED_STANDBY); /* needs nothing of that VF */
+    feed_apply(&net->backend, VT_FEED_STANDBY); /* needs nothing of that VF */
     g_assert_true(vt_link_set_up(net->netlink, net->names[PF], FALSE, NULL));
-    apply(&net->backend, VT_FEED_FALLBACK); /* is what one falls back to */
-    apply(&net->backend, VT_FEED_STANDBY);
+    feed_apply(&net->backend, VT_FEED_FALLBACK); /* is what one falls back to */
+    feed_apply(&net->backend, VT_FEED_STANDBY);
     net->pf.unsupported = 0;
-    apply(&net->backend, VT_FEED_RELEASED);
-    g_assert_false(try_apply(&net->backend, VT_FEED_STANDBY, &error));
+    feed_apply(&net->backend, VT_FEED_RELEASED);
+    g_assert_false(feed_try(&net->backend, VT_FEED_STANDBY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED);
     g_assert_nonnull(strstr(error->message, "is down"));
     g_clear_error(&error);
     g_assert_true(vt_link_set_up(net->netlink, net->names[PF], TRUE, NULL));
     g_assert_true(vt_link_set_master(net->netlink, net->names[PF], NULL, NULL));
-    g_assert_false(try_apply(&net->backend, VT_FEED_STANDBY, &error));
+    g_assert_false(feed_try(&net->backend, VT_FEED_STANDBY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED);
 }
 
@@ -402,7 +385,7 @@ test_life(Net *net, gconstpointer unused)
     VtLifeSigns signs;
 
     g_assert_false(net->backend.funcs->look(net->backend.state, &signs));
-    apply(&net->backend, VT_FEED_STANDBY_COPIED);
+    feed_apply(&net->backend, VT_FEED_STANDBY_COPIED);
     net->pf.sent[1] = 17;
     g_assert_true(net->backend.funcs->look(net->backend.state, &signs));
     g_assert_cmpuint(signs.frames, ==, 17);
@@ -421,19 +404,7 @@ test_life_by_interrupts(Net *net, gconstpointer unused)
     spec.host = &irqs.host;
     spec.bdf = irqs.bdf;
     backend = vt_sriov_new(&spec, fake_netlink(net));
-    g_assert_true(backend.funcs->arms && backend.funcs->tells_open);
-    apply(&backend, VT_FEED_STANDBY_ARMED);
-    for (gsize i = 0; i < G_N_ELEMENTS(fake_irqs_rows); i++) {
-        VtLifeSigns signs;
-
-        fake_irqs_set(&irqs, fake_irqs_rows[i].count);
-        g_assert_true(backend.funcs->look(backend.state, &signs));
-        g_assert_cmpuint(signs.frames, ==, fake_irqs_rows[i].frames);
-        g_assert_cmpint(signs.stirs, ==, irqs.set_up);
-    }
-    apply(&backend, VT_FEED_RELEASED);
-    vt_backend_clear(&backend);
-    fake_irqs_clear(&irqs);
+    fake_irqs_check(&irqs, &backend);
 }
 
 static void

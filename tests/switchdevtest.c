@@ -14,9 +14,10 @@
 #include "util/representor.h"
 #include "util/tap.h"
 
+#include "lib/feed.h"
 #include "lib/fake-pf.h"
 #include "lib/listen-behind.h"
-#include "lib/make-bridge.h"
+#include "lib/make-link.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -154,7 +155,7 @@ set_up(Net *net, gconstpointer unused)
     net->netdevsim = g_getenv("VT_NETDEVSIM") != NULL;
     net->vf = -1;
     net->netlink = vt_netlink_new(NULL);
-    make_bridge(net->netlink, "br0");
+    make_link(net->netlink, "br0", "bridge");
     g_assert_true(vt_link_set_up(net->netlink, "br0", TRUE, NULL));
     for (guint port = 0; port < PORTS; port++) {
         VtTapSpec tap = { .name = patterns[port] };
@@ -188,24 +189,6 @@ tear_down(Net *net, gconstpointer unused)
     if (net->netdevsim)
         g_assert_true(vt_link_set_up(net->netlink, net->names[REPRESENTOR], FALSE, NULL));
     vt_netlink_free(net->netlink);
-}
-
-static gboolean
-try_apply(VtBackend *backend, VtFeed feed, GError **error)
-{
-    gboolean noted;
-
-    return backend->funcs->prepare(backend->state, feed, &noted, error) &&
-           backend->funcs->apply(backend->state, feed, error);
-}
-
-static void
-apply(VtBackend *backend, VtFeed feed)
-{
-    g_autoptr(GError) error = NULL;
-
-    try_apply(backend, feed, &error);
-    g_assert_no_error(error);
 }
 
 static guint32 next_number;
@@ -282,18 +265,18 @@ test_feeds(Net *net, gconstpointer first)
         { VT_FEED_PRIMARY, { 0, 1 } },
     };
 
-    apply(&net->backend, (VtFeed)GPOINTER_TO_UINT(first));
+    feed_apply(&net->backend, (VtFeed)GPOINTER_TO_UINT(first));
     g_assert_true(vf_has_guest(net)); /* its driver must find it whenever it probes */
     for (gsize i = 0; i < 2 * G_N_ELEMENTS(rows); i++) {
         gsize row = i % G_N_ELEMENTS(rows);
 
-        apply(&net->backend, rows[row].feed);
+        feed_apply(&net->backend, rows[row].feed);
         g_test_message("%s", vt_feed_name(rows[row].feed));
         expect(net, UPLINK, &guest_mac, &other_mac, rows[row].counts);
         expect(net, UPLINK, &broadcast_mac, &other_mac, rows[row].counts);
         expect(net, REPRESENTOR, &other_mac, &guest_mac, (const guint[PORTS]){ 0, 0, 1 });
     }
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
 }
 
 static void
@@ -328,10 +311,10 @@ test_release_and_note(Net *net, gconstpointer is_port)
         g_autoptr(GError) error = NULL;
         VtBackend heir;
 
-        apply(&net->backend, feed);
-        apply(&net->backend, VT_FEED_RELEASED);
+        feed_apply(&net->backend, feed);
+        feed_apply(&net->backend, VT_FEED_RELEASED);
         assert_untouched(net, is_port != NULL, is_port != NULL);
-        apply(&net->backend, feed);
+        feed_apply(&net->backend, feed);
         note = vt_json_node_new(net->backend.funcs->note(net->backend.state));
         vt_backend_clear(&net->backend);
         vt_switchdev_from_note(note, NULL, fake_netlink(net), fake_netlink(net), &heir, &error);
@@ -339,7 +322,7 @@ test_release_and_note(Net *net, gconstpointer is_port)
         again = vt_json_node_new(heir.funcs->note(heir.state));
         g_assert_true(json_node_equal(note, again));
         net->backend = heir;
-        apply(&net->backend, VT_FEED_RELEASED);
+        feed_apply(&net->backend, VT_FEED_RELEASED);
         assert_untouched(net, is_port != NULL, is_port != NULL);
     }
 }
@@ -353,12 +336,12 @@ test_life(Net *net, gconstpointer unused)
         g_test_skip("netdevsim does not count what it receives");
         return;
     }
-    apply(&net->backend, VT_FEED_STANDBY_COPIED);
+    feed_apply(&net->backend, VT_FEED_STANDBY_COPIED);
     g_assert_true(net->backend.funcs->look(net->backend.state, &before));
     expect(net, REPRESENTOR, &other_mac, &guest_mac, (const guint[PORTS]){ 1, 0, 1 });
     g_assert_true(net->backend.funcs->look(net->backend.state, &after));
     g_assert_cmpuint(after.frames, ==, before.frames + 1);
-    apply(&net->backend, VT_FEED_RELEASED);
+    feed_apply(&net->backend, VT_FEED_RELEASED);
 }
 
 static void
@@ -381,13 +364,13 @@ test_refusals(Net *net, gconstpointer unused)
         g_clear_error(&error);
     }
     g_assert_true(vt_link_set_master(net->netlink, net->names[STANDBY], NULL, NULL));
-    g_assert_false(try_apply(&net->backend, VT_FEED_STANDBY, &error));
+    g_assert_false(feed_try(&net->backend, VT_FEED_STANDBY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_UNSUPPORTED);
     g_clear_error(&error);
     if (net->netdevsim)
         return; /* it does not go away */
     vt_fd_clear(&net->fds[REPRESENTOR]);
-    g_assert_false(try_apply(&net->backend, VT_FEED_STANDBY, &error));
+    g_assert_false(feed_try(&net->backend, VT_FEED_STANDBY, &error));
     g_assert_error(error, VT_ERROR, VT_ERROR_NO_DEVICE);
 }
 

@@ -4,7 +4,10 @@
  */
 #pragma once
 
+#include "datapath/backend.h"
 #include "util/pci.h"
+
+#include "lib/feed.h"
 
 #include <glib/gstdio.h>
 #include <unistd.h>
@@ -71,3 +74,22 @@ static const struct {
     guint64 frames;
 } fake_irqs_rows[] = { { NULL, 0 }, { "0,0\n", 0 }, { "1,2\n", 3 }, { "4,2\n", 6 },
                        { NULL, 6 }, { "0,0\n", 6 }, { "0,1\n", 7 } };
+
+/** A back end that was made for @irqs tells them, and is cleared with them. */
+static inline void
+fake_irqs_check(FakeIrqs *irqs, VtBackend *backend)
+{
+    g_assert_true(backend->funcs->arms && backend->funcs->tells_open);
+    feed_apply(backend, VT_FEED_STANDBY_ARMED);
+    for (gsize i = 0; i < G_N_ELEMENTS(fake_irqs_rows); i++) {
+        VtLifeSigns signs;
+
+        fake_irqs_set(irqs, fake_irqs_rows[i].count);
+        g_assert_true(backend->funcs->look(backend->state, &signs));
+        g_assert_cmpuint(signs.frames, ==, fake_irqs_rows[i].frames);
+        g_assert_cmpint(signs.stirs, ==, irqs->set_up);
+    }
+    feed_apply(backend, VT_FEED_RELEASED);
+    vt_backend_clear(backend);
+    fake_irqs_clear(irqs);
+}
