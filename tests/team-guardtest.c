@@ -18,6 +18,7 @@
 #include "driver/recover.h"
 #include "driver/store.h"
 #include "driver/team-enforce.h"
+#include "driver/team-info.h"
 #include "driver/team-keep.h"
 #include "driver/team-switch.h"
 #include "lib/fake-guest.h"
@@ -334,6 +335,16 @@ test_link_lasts(gconstpointer team)
     guardtest_close(&test);
 }
 
+/* What users are shown. */
+static void
+guardtest_active(GuardTest *test, const char *expected)
+{
+    g_autoptr(GPtrArray) teams = vt_team_info_list(test->domain);
+
+    g_assert_cmpuint(teams->len, ==, 1);
+    g_assert_cmpstr(((const VtTeamInfo *)g_ptr_array_index(teams, 0))->active, ==, expected);
+}
+
 static void
 test_link_is_waited_for(void)
 {
@@ -344,12 +355,14 @@ test_link_is_waited_for(void)
     guardtest_link(&test, FALSE);
     g_assert_true(guardtest_is(&test, "suspect"));
     g_assert_cmpint(guardtest_handover(&test), ==, VT_HANDOVER_LOST);
+    guardtest_active(&test, "lost");
     guardtest_link(&test, FALSE); /* said again, as the kernel does */
     guardtest_round(&test);
     guardtest_acts(&test, "set_link");
     guardtest_link(&test, TRUE);
     g_assert_true(guardtest_is(&test, "well"));
     g_assert_cmpint(guardtest_handover(&test), ==, VT_HANDOVER_SETTLING);
+    guardtest_active(&test, "primary");
     guardtest_round(&test);
     guardtest_acts(&test, "set_link");
     g_assert_cmpuint(guardtest_bits(&test), ==, 0);

@@ -73,8 +73,9 @@ info_active(const VtDatapathInfo *host, VtQemuPrimary primary)
     case VT_HANDOVER_ARRIVING:
     case VT_HANDOVER_STIRRING:
     case VT_HANDOVER_LEAVING:
-    case VT_HANDOVER_LOST:
         return "changing";
+    case VT_HANDOVER_LOST:
+        return "lost";
     case VT_HANDOVER_IDLE:
     case VT_HANDOVER_READY:
     case VT_HANDOVER_UNSURE:

@@ -15,7 +15,8 @@ typedef struct {
     const char *orchestration; /* "qemu", "management": who unplugs; "" without a transient */
     const char *standby;       /* vt_qemu_standby_name(); "unknown" when the guest does not run */
     const char *primary;       /* vt_qemu_primary_name(); "absent" when the guest does not run */
-    const char *active;        /* "standby", "primary", "changing", "unknown": the leg the guest uses */
+    const char *active;        /* the leg the guest uses: "standby", "primary"; "changing"; "lost": one that
+                                * does not work; "unknown" */
     const char *state;         /* vt_handover_state_name() */
     const char *feed;          /* vt_feed_name() */
     char *backend;             /* "none" when the host cannot switch */
