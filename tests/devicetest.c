@@ -384,6 +384,30 @@ test_attach_disk(void)
     fixture_close(&f);
 }
 
+/* As a daemon that was killed in the middle of it left them. */
+static void
+test_half_of_a_disk_goes(void)
+{
+    g_autoptr(GError) error = NULL;
+    Fixture f = { 0 };
+
+    fixture_open(&f, TRUE);
+    fake_guest_answer("query-named-block-nodes", "[]");
+    error = call(&f, vt_device_attach, DISK, LIVE);
+    g_assert_no_error(error);
+    assert_state(&f, "01 02 02", "01 02 02", "query-named-block-nodes blockdev-add blockdev-add device_add",
+                 "added virtio-disk0");
+    fake_guest_answer("query-named-block-nodes",
+                      "[{\"node-name\":\"libvirt-4-storage\",\"file\":\"/other\"},"
+                      "{\"node-name\":\"libvirt-5-storage\",\"file\":\"/dev/null\"}]");
+    fake_guest_event(f.domain, "{\"event\":\"DEVICE_DELETED\",\"data\":{\"device\":\"virtio-disk0\","
+                               "\"path\":\"/x\"},\"timestamp\":{\"seconds\":1,\"microseconds\":2}}");
+    fake_settle();
+    fake_guest_answer(NULL, NULL);
+    assert_state(&f, "01 02 02", "01 02 02", "query-named-block-nodes blockdev-del", "removed virtio-disk0");
+    fixture_close(&f);
+}
+
 /* ---- detach ---- */
 
 static void
@@ -630,6 +654,7 @@ main(int argc, char **argv)
     g_test_add_func("/driver/device/attach/qemu-dies", test_attach_qemu_dies);
     g_test_add_func("/driver/device/attach/until-full", test_attach_until_full);
     g_test_add_func("/driver/device/attach/disk-and-back", test_attach_disk);
+    g_test_add_func("/driver/device/half-of-a-disk-goes", test_half_of_a_disk_goes);
     g_test_add_func("/driver/device/attach/fault-at-every-step", test_fault_at_every_step);
     g_test_add_func("/driver/device/detach/live-and-config", test_detach);
     g_test_add_func("/driver/device/detach/slow-guest", test_detach_slow_guest);

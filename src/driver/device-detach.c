@@ -117,11 +117,10 @@ device_detach_is_host(const VtDevice *device, VtHostPci *host)
     return TRUE;
 }
 
-/* The nodes of a disk by the image they are of. One that another disk still uses is refused by QEMU, and stays. */
-static GPtrArray *
-device_detach_nodes(const VtDiskDef *disk, JsonNode *result)
+/* Those of one layer. */
+static void
+device_detach_add_nodes(GPtrArray *names, const VtDiskDef *disk, JsonNode *result, const char *layer)
 {
-    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
     JsonArray *nodes = JSON_NODE_HOLDS_ARRAY(result) ? json_node_get_array(result) : NULL;
 
     for (guint i = 0; nodes && i < json_array_get_length(nodes); i++) {
@@ -131,12 +130,23 @@ device_detach_nodes(const VtDiskDef *disk, JsonNode *result)
         guint number = 0;
         int length = 0;
 
-        if (sscanf(name, "libvirt-%u-format%n", &number, &length) != 1 || length == 0 || name[length] ||
-            g_strcmp0(file, disk->source_file) != 0)
-            continue;
-        g_ptr_array_add(names, g_strdup(name));
-        g_ptr_array_add(names, g_strdup_printf("libvirt-%u-storage", number));
+        if (sscanf(name, "libvirt-%u-%n", &number, &length) == 1 && length > 0 &&
+            strcmp(&name[length], layer) == 0 && g_strcmp0(file, disk->source_file) == 0)
+            g_ptr_array_add(names, g_strdup(name));
     }
+}
+
+/*
+ * The nodes of a disk by the image they are of, those on top first. A daemon killed meanwhile may have removed only
+ * these. One that another disk still uses is refused by QEMU, and stays.
+ */
+static GPtrArray *
+device_detach_nodes(const VtDiskDef *disk, JsonNode *result)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+
+    device_detach_add_nodes(names, disk, result, "format");
+    device_detach_add_nodes(names, disk, result, "storage");
     return names;
 }
 
