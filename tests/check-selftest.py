@@ -11,6 +11,10 @@ HERE = Path(__file__).resolve().parent
 SPDX = "/* SPDX-License-Identifier: LGPL-2.1-or-later */\n"
 GOOD_H = SPDX + "/** Adds one. */\nint vt_good_add(int a, int b);\n"
 GOOD_C = SPDX + '#include "util/good.h"\n\nint\nvt_good_add(int a, int b)\n{\n    return a + b;\n}\n'
+TABLE = (
+    SPDX + 'static const VtStep s_steps[] = {\n    { .name = "one", .start = one },\n};\n'
+    'static const VtSeqTable s_table = {\n    .name = "go",\n    .steps = s_steps,\n};\n'
+)
 LONG = "int\nf(int a)\n{\n" + "    a++;\n" * 99 + "    return a;\n}\n"
 
 # check, files to add or replace, what must be said (None: nothing is wrong)
@@ -44,6 +48,13 @@ CASES = [
     ("tree", {"src/util/u.c": SPDX + 'char *a = _("text");\n'}, "po/POTFILES: src/util/u.c is missing"),
     ("tree", {"po/POTFILES": "src/util/good.c\n"}, "has nothing to translate"),
     ("format", {"src/util/u.c": SPDX + "int   a;\n"}, "src/util/u.c: run"),
+    ("walks", {"src/util/s.c": TABLE}, "no test kills the daemon at go/one"),
+    (
+        "walks",
+        {"src/util/s.c": TABLE, "tests/e2e/t.py": "@walks('go', but=('go/two',))\ndef test_it(self):\n    pass\n"},
+        "leaves out go/two, which is no step",
+    ),
+    ("walks", {"src/util/s.c": TABLE, "tests/e2e/t.py": "@walks('go')\ndef test_it(self):\n    pass\n"}, None),
 ]
 
 

@@ -67,8 +67,12 @@ vt_start_host_memlock_bytes(const VtDomainDef *def)
 {
     gboolean vfio = def->hostdevs->len > 0;
 
-    for (guint i = 0; i < def->nets->len && !vfio; i++)
-        vfio = ((const VtNetDef *)g_ptr_array_index(def->nets, i))->type == VT_NET_HOSTDEV;
+    /* A guest on standby alone is raised when it is given a VF. */
+    for (guint i = 0; i < def->nets->len && !vfio; i++) {
+        const VtNetDef *net = g_ptr_array_index(def->nets, i);
+
+        vfio = net->type == VT_NET_HOSTDEV && !net->bare;
+    }
     return vfio ? vt_units_kib_to_bytes(def->memory_kib) + VT_UNITS_GIB : 0;
 }
 

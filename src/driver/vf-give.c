@@ -603,7 +603,8 @@ give_recover_looked(gpointer user, JsonNode *result, const GError *error)
     VtDomain *domain = recovery->domain;
     g_autoptr(VtNetDef) net = give_read_note(domain);
     JsonArray *devices = result && JSON_NODE_HOLDS_ARRAY(result) ? json_node_get_array(result) : NULL;
-    gboolean there = FALSE;
+    /* A primary that QEMU hides is not on its list. */
+    gboolean there = g_strcmp0(vt_journal_get(domain, "step"), "adopt") == 0;
 
     for (guint i = 0; net && devices && i < json_array_get_length(devices) && !there; i++)
         there = g_strcmp0(vt_json_string_or(json_array_get_element(devices, i), "name", NULL),

@@ -4,7 +4,6 @@
 
 Needs a build with -Dfault-injection=true. The steps are read from the sources' tables, so a new step is covered at once.
 """
-import glob
 import json
 import os
 import re
@@ -16,24 +15,9 @@ import xml.etree.ElementTree as ElementTree
 import harness
 import traces
 from harness import LabError, guest_xml, wait_for
+from tables import sequences, walks
 
 CONFIG = os.path.join(harness.vt.BUILD, 'vt-config.h')
-
-
-def sequences():
-    """{name of a sequence: [names of its steps]} of all tables in the sources."""
-    found = {}
-    for path in glob.glob(os.path.join(harness.vt.TOP, 'src', '*', '*.c')):
-        with open(path) as f:
-            text = f.read()
-        steps = {name: re.findall(r'\.name = "([^"]+)"', body)
-                 for name, body in re.findall(r'static const VtStep (\w+)\[\] = \{(.*?)\n\};', text, re.S)}
-        for body in re.findall(r'static const VtSeqTable \w+ = \{(.*?)\n\};', text, re.S):
-            name = re.search(r'\.name = "([^"]+)"', body)
-            table = re.search(r'\.steps = (\w+)', body)
-            if name and table and table.group(1) in steps:
-                found[name.group(1)] = steps[table.group(1)]
-    return found
 
 
 def has_faults():
@@ -45,7 +29,12 @@ def has_faults():
 
 
 class FaultTest(harness.LabTest):
-    """Common to both: the file that asks for faults."""
+    """Common to all: the file that asks for faults."""
+    asked = None
+
+    def setUp(self):
+        self.struck = set()  # faults that have killed a daemon
+        super().setUp()
 
     @classmethod
     def setUpClass(cls):
@@ -72,8 +61,13 @@ class FaultTest(harness.LabTest):
         super().tearDown()
 
     def ask(self, sequence, step, action):
+        self.ask_all('%s/%s:%s' % (sequence, step, action))
+
+    def ask_all(self, *faults):
+        """Faults that strike when it comes to them; only the last may kill a daemon."""
+        self.asked = faults[-1]
         with open(self.fault_path, 'w') as f:
-            f.write('%s/%s:%s' % (sequence, step, action))
+            f.write(','.join(faults))
 
     def revive(self, expected=False):
         """Start the daemons that a fault has killed; how many. A client may see the end before the process is gone."""
@@ -84,6 +78,7 @@ class FaultTest(harness.LabTest):
         self.clear()
         for host in self.lab.hosts:
             if host.daemon.poll() is not None:
+                self.struck.add(self.asked)
                 host.start_daemon()
                 killed += 1
         return killed
@@ -158,12 +153,14 @@ class Start(FaultTest):
     def test_each_step_of_start_fails(self):
         self.each_step('start', 'fail')
 
+    @walks('start')
     def test_daemon_is_killed_before_each_step_of_start(self):
         self.each_step('start', 'kill-before')
 
     def test_daemon_is_killed_after_each_step_of_start(self):
         self.each_step('start', 'kill-after')
 
+    @walks('stop')
     def test_daemon_is_killed_before_each_step_of_stop(self):
         self.each_step('stop', 'kill-before')
 
@@ -244,6 +241,7 @@ class Devices(FaultTest):
     def test_each_step_fails(self):
         self.each_step('ua-primary', 'fail')
 
+    @walks('detach', 'attach', 'plug')
     def test_daemon_is_killed_before_each_step_of_the_primary(self):
         self.each_step('ua-primary', 'kill-before')
 
@@ -265,7 +263,9 @@ class Migrate(FaultTest):
             for step in sequences()[name]:
                 with self.subTest(sequence=name, step=step):
                     there = self.b if here is self.a else self.a
-                    self.ask(name, step, action)
+                    # The source is asked to go on only when the destination fails.
+                    ahead = ['migrate-await/await:fail'] if name == 'migrate-return' and action != 'fail' else []
+                    self.ask_all(*ahead, '%s/%s:%s' % (name, step, action))
                     done = self.migrate(here, there, '--persistent', check=False)
                     struck += self.revive('kill' in action and done.returncode != 0) + (done.returncode != 0)
                     try:
@@ -287,6 +287,7 @@ class Migrate(FaultTest):
     def test_each_step_fails(self):
         self.each_step('fail')
 
+    @walks('migrate-await', 'migrate-listen', 'migrate-out', 'migrate-return')
     def test_a_daemon_is_killed_before_each_step(self):
         self.each_step('kill-before')
 
@@ -342,6 +343,7 @@ class Switch(FaultTest):
     def test_each_step_fails(self):
         self.each_step('fail')
 
+    @walks('team-standby', 'team-primary')
     def test_the_daemon_is_killed_before_each_step(self):
         self.each_step('kill-before')
 

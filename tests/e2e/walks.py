@@ -12,6 +12,7 @@ import faults
 import harness
 import traces
 from harness import wait_for
+from tables import sequences, walks
 
 ADVICE = 'It stays paused here'
 MANAGED = "orchestration='management'"
@@ -27,10 +28,6 @@ def phases():
 class Walk(faults.FaultTest):
     """A guest goes to and fro while faults strike."""
     settings = {'team_unplug_timeout_ms': 20000}
-
-    def ask_all(self, *faults_asked):
-        with open(self.fault_path, 'w') as f:
-            f.write(','.join(faults_asked))
 
     def strike(self, here, there, *faults_asked):
         """A migration with these faults, the last of which kills a daemon, which is then started again."""
@@ -69,6 +66,12 @@ class Walk(faults.FaultTest):
         wait_for(lambda: 'primary' in [r for r, _, _ in serial.links().values()], 60, 'the primary to be back')
         traces.wait_settled(here)
 
+    def prepare(self, there):
+        """For those that want the destination of each migration to be in some state."""
+
+    def outcome(self, arrived, here, there):
+        """For those that look at more; there is where the guest is not."""
+
     def walk(self, rows, **more):
         """Strike each of the faults while the guest migrates."""
         serial = self.boot(**more)
@@ -77,14 +80,26 @@ class Walk(faults.FaultTest):
         for row in rows:
             with self.subTest(fault=row):
                 there = self.b if here is self.a else self.a
-                here = self.find(self.strike(here, there, *row))
+                self.prepare(there)
+                found = self.find(self.strike(here, there, *row))
+                arrived, here, there = found is there, found, here if found is there else there
                 self.check(here, serial)
+                self.outcome(arrived, here, there)
 
 
 class Phases(Walk):
-    """Each phase that is put on disk, at the source and at the destination."""
+    """Each phase that is put on disk, at the source and at the destination, which has no definition of the guest before."""
     # What no successor has to know is not there, and these two come of failures: tests/e2e/orders.py.
     left_out = ('none', 'begun', 'awaiting', 'resuming', 'dead', 'left', 'suspended')
+
+    def prepare(self, there):
+        there.virsh('undefine', self.domain, check=False)
+
+    def outcome(self, arrived, here, there):
+        """It has one when the guest has come, and only then."""
+        self.assertRegex(here.virsh('dominfo', self.domain).stdout, r'Persistent: +yes')
+        if not arrived:
+            self.assertIsNone(there.state(self.domain))
 
     def each_phase(self, action):
         rows = []
@@ -106,7 +121,7 @@ class Ends(Walk):
     """The steps by which QEMU is started at the destination, and ended at the source."""
 
     def each_step(self, sequence):
-        steps = faults.sequences()[sequence]
+        steps = sequences()[sequence]
         self.walk([('%s/%s:kill-before' % (sequence, step),) for step in steps])
 
     def test_each_step_of_the_start_at_the_destination(self):
@@ -120,10 +135,11 @@ class Managed(Walk):
     """Teams that the driver unplugs before a migration and plugs after it."""
 
     def each_step(self, action):
-        rows = [('%s/%s:%s' % (name, step, action),) for name in ('team-unplug', 'team-replug')
-                for step in faults.sequences()[name]]
+        rows = [('%s/%s:%s' % (name, step, action),) for name in ('team-unplug', 'unplug', 'team-replug')
+                for step in sequences()[name]]
         self.walk(rows, policy=MANAGED)
 
+    @walks('team-unplug', 'unplug', 'team-replug')
     def test_before_each_step(self):
         self.each_step('kill-before')
 
@@ -176,7 +192,7 @@ class Images(faults.FaultTest):
         serial = self.boot()
         struck = 0
         for name in ('save', 'restore'):
-            for step in faults.sequences()[name]:
+            for step in sequences()[name]:
                 with self.subTest(sequence=name, step=step):
                     if name == 'restore':
                         self.save()
@@ -191,14 +207,76 @@ class Images(faults.FaultTest):
                     if self.managed or name == 'save' and done.returncode:
                         wait_for(lambda: self.managed and not self.is_saved() or not self.managed, 20, 'the image to go')
                     self.is_whole(serial)
-        self.assertGreaterEqual(struck, sum(len(faults.sequences()[n]) for n in ('save', 'restore')) - 2)
+        self.assertGreaterEqual(struck, sum(len(sequences()[n]) for n in ('save', 'restore')) - 2)
 
+    @walks('save', 'restore')
     def test_before_each_step_with_managed_images(self):
         self.managed = True
         self.each_step('kill-before')
 
     def test_after_each_step_with_files(self):
         self.each_step('kill-after')
+
+
+class Plain(faults.FaultTest):
+    """A device that is no leg comes and goes; whatever is struck, guest, definitions and host agree afterwards."""
+    alias, target = 'virtio-disk0', 'vdb'
+
+    def picture(self):
+        """Where the disk is: in the definitions, in QEMU, its image; and what is under way."""
+        devices = self.a.qmp(self.domain, 'qom-list', path='/machine/peripheral')
+        nodes = self.a.qmp(self.domain, 'query-named-block-nodes')
+        xml = [self.a.virsh('dumpxml', self.domain, *options).stdout for options in ((), ('--inactive',))]
+        return {'live': self.path in xml[0], 'config': self.path in xml[1],
+                'QEMU': self.alias in [d['name'] for d in devices], 'image': self.path in [n['file'] for n in nodes],
+                'journals': [n for n in traces.files(self.a) if n.endswith('.journal')]}
+
+    def agreed(self):
+        """[whether the disk is there], once all agree and nothing is under way; else None."""
+        if self.a.state(self.domain) != 'running':
+            return None
+        picture = self.picture()
+        under_way = picture.pop('journals')
+        return [picture['live']] if len(set(picture.values())) == 1 and not under_way else None
+
+    def settle(self):
+        return wait_for(self.agreed, 60, lambda: 'all to agree: %s' % self.picture(), 0.2)[0]
+
+    def call(self, command, check=True):
+        return self.a.virsh(command, self.domain, self.xml, '--live', '--config', check=check)
+
+    def strike(self, command, sequence, step, action):
+        with self.subTest(sequence=sequence, step=step, action=action):
+            if self.settle() != (command == 'detach-device'):
+                self.call('detach-device' if command == 'attach-device' else 'attach-device')
+                self.settle()
+            self.ask(sequence, step, action)
+            self.call(command, check=False)
+            self.assertEqual(self.revive(True), 1)
+            self.settle()
+
+    @walks('detach', 'remove-backend')
+    def test_a_disk(self):
+        self.path = os.path.join(self.lab.dir, 'walked.img')
+        self.xml = os.path.join(self.lab.dir, 'walked.xml')
+        with open(self.path, 'wb') as f:
+            f.truncate(1 << 20)
+        with open(self.xml, 'w') as f:
+            f.write("<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='%s'/>"
+                    "<target dev='%s' bus='virtio'/></disk>" % (self.path, self.target))
+        self.boot(team=None, extra="<controller type='pci' model='pcie-root'/>" +
+                  "<controller type='pci' model='pcie-root-port'/>" * 8)
+        # The others do nothing for a disk.
+        for sequence, step in (('attach', 'name-device'), ('attach', 'plug'), ('plug', 'add-backend'), ('plug', 'add-device'),
+                               ('attach', 'adopt')):
+            self.strike('attach-device', sequence, step, 'kill-before')
+        for sequence, steps in (('detach', sequences()['detach']), ('unplug', ['ask-guest']),
+                                ('remove-backend', sequences()['remove-backend'])):
+            for step in steps:
+                self.strike('detach-device', sequence, step, 'kill-before')
+        for step in sequences()['detach']:
+            self.strike('detach-device', 'detach', step, 'kill-after')
+        self.assert_alive(30)
 
 
 if __name__ == '__main__':
