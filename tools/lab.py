@@ -85,6 +85,22 @@ def alive(pid):
         return False
 
 
+def started(pid):
+    """When a process began, in seconds as of files."""
+    with open('/proc/%d/stat' % pid) as f:
+        ticks = int(f.read().rsplit(')', 1)[1].split()[19])
+    with open('/proc/uptime') as f:
+        return time.time() - float(f.read().split()[0]) + ticks / os.sysconf('SC_CLK_TCK')
+
+
+def made(pid, folder):
+    """Whether a folder is that running process': the number may be another's by now."""
+    try:
+        return alive(pid) and started(pid) < os.stat(folder).st_mtime + 10
+    except (OSError, IndexError):
+        return False
+
+
 def remove_namespace(name):
     """End every process in a namespace that a lab made, then remove it."""
     for _ in range(50):
@@ -107,8 +123,9 @@ def clean():
     for folder, pattern in ((tempfile.gettempdir(), r'vt-lab-(\d+)'), (MEMORY, r'vt-lab-(\d+)-host[AB]')):
         for name in os.listdir(folder):
             match = re.fullmatch(pattern, name)
-            if match and not alive(int(match.group(1))):
-                shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+            path = os.path.join(folder, name)
+            if match and not made(int(match.group(1)), path):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 class Serial:
