@@ -42,6 +42,10 @@ CONDUCTORS = {'plain QMP, virtio only': ('virtio', ''), 'plain QMP': ('failover'
               'virtteam, qemu': ('team', 'qemu'), 'virtteam, management': ('team', 'management')}
 
 
+def guest_words(kind, rate):
+    return 'vt.calm ' + handover.guest_options(kind, rate)
+
+
 def image_name(kind, saved):
     return '%s-%s.image' % (kind, saved)
 
@@ -139,7 +143,7 @@ def measure(options):
     try:
         options = dict(options, emulator=make_emulator(folder))
         for kind in options['traffic']:
-            words = handover.guest_options(kind, options['rate'])
+            words = guest_words(kind, options['rate'])
             for saved in sorted({CONDUCTORS[name][0] for name in options['conductors']}):
                 if saved == 'team':
                     test.boot_image(share, image_name(kind, saved), ' ' + words)
@@ -274,7 +278,7 @@ class OurConductor:
 
 def cell(lab, conductor, kind, options):
     """As handover.cell(), with the patience that emulation in emulation takes."""
-    conductor.boot(lab, kind, handover.guest_options(kind, options['rate']))
+    conductor.boot(lab, kind, guest_words(kind, options['rate']))
     if conductor.primary:
         conductor.serial.wait('VT: links[^\n]*primary:igbvf:up', GUEST_S)
     lab.wait_ping(timeout=GUEST_S)
