@@ -16,6 +16,7 @@
 
 #include "driver/datapath.h"
 #include "driver/domain-private.h"
+#include "driver/job.h"
 #include "driver/journal.h"
 #include "driver/team-keep.h"
 #include "driver/team-legs.h"
@@ -25,8 +26,16 @@
 #include "util/log.h"
 #include "util/message-id.h"
 
+/*
+ * A guest that has arrived is asked by QEMU to announce itself, five times in 1.25 s, and answers over virtio-net's registers and
+ * control queue. QEMU's main loop serves those, and does nothing else while VFIO takes a function: a guest that asks then
+ * stands still, also with vhost-net. Source: QAPI announce-*; virtio 1.2, 5.1.6.5.4; seen in tests/vfio's machine.
+ */
+guint vt_team_manage_peace_ms = 1500;
+
 #define TEAM_MANAGE_KEY     "team-manage"
-#define TEAM_MANAGE_BACKOFF 60 /* seconds, at most */
+#define TEAM_MANAGE_JOB_MS  1000 /* until it is looked again whether a job is over */
+#define TEAM_MANAGE_BACKOFF 60   /* seconds, at most */
 
 typedef struct {
     guint refs;
@@ -280,6 +289,11 @@ manage_tick(gpointer user)
     manage->timer = 0;
     if (manage->run != manage->domain->id || !manage->domain->live || manage->set->seq || manage->away)
         return G_SOURCE_REMOVE;
+    /* QEMU plugs nothing while it migrates or saves a guest. */
+    if (vt_job_kind(manage->domain) != VT_JOB_NONE) {
+        manage->timer = g_timeout_add(TEAM_MANAGE_JOB_MS, manage_tick, manage);
+        return G_SOURCE_REMOVE;
+    }
     if (manage->domain->state == VT_DOMAIN_RUNNING)
         manage_start_replug(manage);
     else
@@ -410,11 +424,10 @@ vt_team_manage_replug(VtDomain *domain, VtDoneFunc done, gpointer user)
                   user);
 }
 
-gboolean
-vt_team_manage_arrives_without(const VtTeam *team)
+static gboolean
+manage_has_vf(const VtTeam *team)
 {
-    return vt_team_manage_is(team) || team->transient_hostdev ||
-           (team->transient_net && vt_teaming_net_is_host(team->transient_net));
+    return team->transient_hostdev || (team->transient_net && vt_teaming_net_is_host(team->transient_net));
 }
 
 /* QEMU shows a primary to a guest that has negotiated STANDBY only. Of others driver/team-watch knows what to do. */
@@ -438,21 +451,27 @@ vt_team_manage_arrived(VtDomain *domain)
 {
     g_autoptr(GPtrArray) teams = manage_may_plug(domain) ? vt_teaming_teams(domain->live) : NULL;
     TeamManage *manage = NULL;
+    gboolean vf = FALSE;
 
     for (guint i = 0; teams && i < teams->len; i++) {
         const VtTeam *team = g_ptr_array_index(teams, i);
         VtTeamLeg *leg;
 
+        vf |= manage_has_vf(team);
         if (vt_team_manage_is(team)) {
             manage = manage_get(domain);
-        } else if (vt_team_manage_arrives_without(team) &&
-                   manage_is_negotiated(domain, team->persistent->info.alias) &&
+        } else if (manage_has_vf(team) && manage_is_negotiated(domain, team->persistent->info.alias) &&
                    !vt_team_keep_is(domain, team->persistent->info.alias)) {
             manage = manage_get(domain);
             leg = manage_read_leg(manage, domain->live, team);
             leg->lost = TRUE;
             leg->there = FALSE;
         }
+    }
+    if (manage && vf && !manage->set->seq && !manage->timer && domain->state == VT_DOMAIN_RUNNING) {
+        manage->away = FALSE;
+        manage->timer = g_timeout_add(vt_team_manage_peace_ms, manage_tick, manage);
+        return;
     }
     manage_replug(manage, NULL, NULL);
 }

@@ -66,6 +66,9 @@ gboolean vt_team_manage_cancel(VtDomain *domain, GError *error);
  */
 void vt_team_manage_replug(VtDomain *domain, VtDoneFunc done, gpointer user);
 
+/** How long a guest that has arrived is left in peace before a VF is plugged, in milliseconds; for tests to change. */
+extern guint vt_team_manage_peace_ms;
+
 /**
  * vt_team_manage_arrived - a guest that was migrated is here: give it the primaries that its QEMU was started without
  * @domain: active
@@ -74,9 +77,6 @@ void vt_team_manage_replug(VtDomain *domain, VtDoneFunc done, gpointer user);
  * guest runs: that stands still for as long as VFIO resets the function and pins the guest's memory.
  */
 void vt_team_manage_arrived(VtDomain *domain);
-
-/** TRUE for a team that arrives at a destination without its primary, which is plugged when the guest runs. */
-gboolean vt_team_manage_arrives_without(const VtTeam *team);
 
 /**
  * vt_team_manage_gone - a device has left the guest

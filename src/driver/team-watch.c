@@ -320,8 +320,9 @@ watch_explain(TeamWatch *watch)
     for (guint i = 0; i < watch_count(watch); i++) {
         const VtQemuTeam *team = watch_get(watch, i);
 
+        /* Where STANDBY was negotiated it is a VF that is about to be plugged. */
         if (!team->by_qemu || team->primary != VT_QEMU_PRIMARY_HIDDEN ||
-            vt_team_keep_is(watch->domain, team->persistent))
+            team->standby == VT_QEMU_STANDBY_YES || vt_team_keep_is(watch->domain, team->persistent))
             continue;
         vt_log_id_warning(
             VT_MESSAGE_MIGRATES_WITHOUT_PRIMARY, watch->domain->name,
