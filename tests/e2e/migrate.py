@@ -128,7 +128,7 @@ class Single(harness.LabTest):
     domain = 'single1'
 
     def test_plain_migration_leaves_the_definition_behind(self):
-        self.boot(team=None)
+        self.boot_once()
         before = self.a.virsh('domid', self.domain).stdout
         self.migrate(self.a, self.b)
         self.assertTrue(before.strip().isdigit())
@@ -139,14 +139,14 @@ class Single(harness.LabTest):
         self.assert_alive()
 
     def test_persistent_and_undefinesource(self):
-        self.boot(team=None)
+        self.boot_once()
         self.migrate(self.a, self.b, '--persistent', '--undefinesource')
         self.assertIsNone(self.a.state(self.domain))
         self.assertRegex(self.b.virsh('dominfo', self.domain).stdout, r'Persistent:\s+yes')
         self.assertEqual(self.settled(), self.b)
 
     def test_suspend_leaves_it_paused_at_the_destination(self):
-        self.boot(team=None)
+        self.boot_once()
         self.migrate(self.a, self.b, '--suspend')
         self.assertRegex(self.b.virsh('domstate', self.domain).stdout, r'paused')
         self.b.virsh('resume', self.domain)
@@ -154,7 +154,7 @@ class Single(harness.LabTest):
         self.assert_alive()
 
     def test_paused_guest_stays_paused(self):
-        self.boot(team=None)
+        self.boot_once()
         self.a.virsh('suspend', self.domain)
         self.migrate(self.a, self.b)
         self.assertRegex(self.b.virsh('domstate', self.domain).stdout, r'paused')
@@ -162,12 +162,12 @@ class Single(harness.LabTest):
         self.assert_alive()
 
     def test_verbose_shows_progress(self):
-        self.boot(team=None)
+        self.boot_once()
         done = self.migrate(self.a, self.b, '--verbose')
         self.assertRegex(done.stdout + done.stderr, r'Migration: \[\s*\d+(\.\d+)? ?%\]')
 
     def test_timeout_suspends_and_gets_it_through(self):
-        self.boot(team=None)
+        self.boot_once()
         self.a.virsh('migrate-setspeed', self.domain, '4')
         done = self.migrate(self.a, self.b, '--timeout', '2', '--timeout-suspend')
         self.assertEqual(done.returncode, 0)
@@ -175,23 +175,23 @@ class Single(harness.LabTest):
         self.assertEqual(self.settled(), self.b)
 
     def test_migrateuri_with_an_own_port(self):
-        self.boot(team=None)
+        self.boot_once()
         self.migrate(self.a, self.b, '--migrateuri', 'tcp://%s:49555' % self.b.address)
         self.assertEqual(self.settled(), self.b)
 
     def test_migration_over_a_unix_socket(self):
-        self.boot(team=None)
+        self.boot_once()
         self.migrate(self.a, self.b, '--migrateuri', 'unix://%s/migrate.sock' % self.lab.dir)
         self.assertEqual(self.settled(), self.b)
 
     def test_new_name_at_the_destination(self):
-        self.boot(team=None)
+        self.boot_once()
         self.a.virsh('migrate', '--live', self.domain, self.b.uri, '--dname', 'renamed', timeout=120)
         self.assertEqual(self.b.state('renamed'), 'running')
         self.assertIsNone(self.b.state(self.domain))
 
     def test_speed_and_downtime_are_kept_and_read(self):
-        self.boot(team=None)
+        self.boot_once()
         self.a.virsh('migrate-setspeed', self.domain, '77')
         self.assertEqual(self.a.virsh('migrate-getspeed', self.domain).stdout.strip(), '77')
         self.a.virsh('migrate-setmaxdowntime', self.domain, '123')
@@ -201,14 +201,14 @@ class Single(harness.LabTest):
                          self.differs(300, 123, 'an idle QEMU keeps its defaults'))
 
     def test_bandwidth_limits_it(self):
-        self.boot(team=None)
+        self.boot_once()
         started = time.monotonic()
         self.migrate(self.a, self.b, '--bandwidth', '16')
         self.assertGreater(time.monotonic() - started, 1.5)
         self.assertEqual(self.settled(), self.b)
 
     def test_changed_during_migration_is_refused(self):
-        self.boot(team=None)
+        self.boot_once()
         self.a.virsh('migrate-setspeed', self.domain, '2')
         migration = self.start_migration(self.a, self.b)
         self.wait_transfer(self.a)
@@ -223,7 +223,7 @@ class Single(harness.LabTest):
         self.assertEqual(self.settled(), self.a)
 
     def test_destination_xml_is_checked_against_the_source(self):
-        self.boot(team=None)
+        self.boot_once()
         xml = self.a.virsh('dumpxml', '--migratable', self.domain).stdout
         path = self.lab.dir + '/other.xml'
         with open(path, 'w') as f:
@@ -233,7 +233,7 @@ class Single(harness.LabTest):
         self.assertEqual(self.settled(), self.a)
 
     def test_destination_sees_the_same_machine(self):
-        self.boot(team=None)
+        self.boot_once()
         before = ElementTree.fromstring(self.a.virsh('dumpxml', '--migratable', self.domain).stdout)
         self.migrate(self.a, self.b)
         after = ElementTree.fromstring(self.b.virsh('dumpxml', '--migratable', self.domain).stdout)
