@@ -79,7 +79,15 @@ class Traffic:
             result['lost'] += never
             # The guest's clock stands still while the guest does, the numbers do not.
             result['longest_gap_ms'] = max(result['longest_gap_ms'], max(result['longest_loss'], never) * self.interval_ms)
+        elif self.kind == 'reply':
+            result['longest_gap_ms'] = max(result['longest_gap_ms'], self.unanswered() * self.interval_ms)
         return {'lost': result['lost'], 'duplicates': result['duplicates'], 'gap_ms': result['longest_gap_ms']}
+
+    def unanswered(self):
+        """How many packets were sent after the last that was answered: a silence that never ended."""
+        with open(self.probe.log) as f:
+            packets = f.read().splitlines()
+        return next((i for i, line in enumerate(reversed(packets)) if not line.endswith(' -')), len(packets))
 
 
 class RawConductor:

@@ -37,7 +37,7 @@ RESULTS = 'results.json'
 MEMORY_MIB = 160
 SETTLE_S = 2  # after the boot, and after each migration
 LEAD_S = 1    # traffic before a migration
-TRAIL_S = 3   # and after it
+TRAIL_S = 5   # and after it
 CONDUCTORS = {'plain QMP, virtio only': ('virtio', ''), 'plain QMP': ('failover', ''),
               'virtteam, qemu': ('team', 'qemu'), 'virtteam, management': ('team', 'management')}
 
