@@ -107,8 +107,10 @@ migrate_returned(gpointer user, const GError *error)
     VtMigrateOut *out = user;
 
     if (out->recovered && !error) {
-        /* What QEMU said while no daemon was there is lost: look for the primary as after an arrival. */
-        vt_datapath_event(out->domain, NULL, VT_HANDOVER_PRIMARY_GONE, NULL, NULL);
+        /*
+         * What QEMU said while no daemon was there is lost: look for the primary as after an arrival. Its VF keeps the
+         * guest's MAC all the while, because QEMU may have plugged it already, and the guest's driver may be about to read that.
+         */
         vt_datapath_event(out->domain, NULL, VT_HANDOVER_GUEST_ARRIVES, NULL, NULL);
     }
     out->failure = error ? g_error_copy(error) : NULL;
