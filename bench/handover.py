@@ -74,7 +74,7 @@ class Traffic:
         result = self.probe.stop()
         if self.kind == 'receive':
             sent = result['sent']
-            result = json.loads(self.serial.wait(r'VT: sink (\{.*\})', patience_s, self.mark).group(1))
+            result = json.loads(self.serial.wait(r'VT: sink (\{.*\})\r?\n', patience_s, self.mark).group(1))
             never = max(0, sent - result['sent'])  # after the last that came
             result['lost'] += never
             # The guest's clock stands still while the guest does, the numbers do not.
