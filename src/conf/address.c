@@ -271,6 +271,12 @@ vt_host_pci_format(VtXmlWriter *writer, const VtHostPci *host, gboolean with_typ
     vt_xml_writer_end(writer);
 }
 
+VtPciBdf
+vt_host_pci_bdf(const VtHostPci *host)
+{
+    return (VtPciBdf){ host->domain, (guint8)host->bus, (guint8)host->slot, (guint8)host->function };
+}
+
 char *
 vt_host_pci_to_string(const VtHostPci *host)
 {

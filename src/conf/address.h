@@ -5,6 +5,7 @@
 #pragma once
 
 #include "conf/element.h"
+#include "util/pci.h"
 
 /**
  * vt_device_info_parse - read <alias>, <address>, <boot> and <rom> of a device, and its line
@@ -32,6 +33,9 @@ gboolean vt_host_pci_parse(VtParseContext *ctx, const xmlNode *node, VtHostPci *
 
 /** Write <address type='pci' .../> (type only with @with_type: interfaces have it, hostdevs do not). */
 void vt_host_pci_format(VtXmlWriter *writer, const VtHostPci *host, gboolean with_type);
+
+/** The function that it names. */
+VtPciBdf vt_host_pci_bdf(const VtHostPci *host);
 
 /** "0000:3b:02.1". (transfer full) */
 char *vt_host_pci_to_string(const VtHostPci *host);

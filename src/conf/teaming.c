@@ -199,6 +199,12 @@ vt_teaming_net_is_host(const VtNetDef *net)
     return !net->model || !vt_xml_word_in(net->model, VT_TEAMING_EMULATED_MODELS);
 }
 
+gboolean
+vt_teaming_is_host(const VtTeam *team)
+{
+    return team->transient_hostdev || (team->transient_net && vt_teaming_net_is_host(team->transient_net));
+}
+
 /* Numbering goes on behind the highest number that is there, as qemu/alias does it. */
 static guint
 teaming_next_automatic(const VtDomainDef *def)

@@ -54,6 +54,9 @@ VtNetDef *vt_teaming_find_persistent(const VtDomainDef *def, const char *alias);
  */
 GPtrArray *vt_teaming_teams(const VtDomainDef *def);
 
+/** TRUE for a team whose primary is a host's PCI function, FALSE for an emulated one. */
+gboolean vt_teaming_is_host(const VtTeam *team);
+
 /** TRUE for a transient with a host function whose team says standby-only='yes': its guest may run without. */
 gboolean vt_teaming_may_be_bare(const VtDomainDef *def, const VtNetDef *transient);
 

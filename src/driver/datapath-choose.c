@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "driver/datapath-choose.h"
 
+#include "conf/address.h"
 #include "conf/net.h"
 #include "datapath/bridge.h"
 #include "datapath/macvtap-vf.h"
@@ -80,7 +81,7 @@ datapath_choose_bdf(const VtTeam *team)
 {
     const VtHostPci *host = team->transient_net ? &team->transient_net->host : &team->transient_hostdev->host;
 
-    return (VtPciBdf){ host->domain, (guint8)host->bus, (guint8)host->slot, (guint8)host->function };
+    return vt_host_pci_bdf(host);
 }
 
 /* ---- the primary is a function of the host ---- */
@@ -267,7 +268,7 @@ vt_datapath_choose_on(const VtDatapathHost *host, const VtTeam *team, const char
         *why = g_strdup(error->message);
         return FALSE;
     }
-    if (!team->transient_net || vt_teaming_net_is_host(team->transient_net)) {
+    if (vt_teaming_is_host(team)) {
         ok = datapath_choose_vf(&found, probes, backend, why);
     } else if (team->persistent->type == VT_NET_DIRECT) {
         *why =

@@ -218,7 +218,7 @@ datapath_has_vf(const VtDomain *domain, const char *persistent)
         const VtTeam *team = g_ptr_array_index(teams, i);
 
         if (g_strcmp0(team->persistent->info.alias, persistent) == 0)
-            return !(team->transient_net && !vt_teaming_net_is_host(team->transient_net));
+            return vt_teaming_is_host(team);
     }
     return FALSE;
 }

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "conf/address.h"
 #include "conf/validate.h"
 #include "driver/datapath.h"
 #include "driver/device-find.h"
@@ -175,7 +176,7 @@ device_detach_start_cleanup(DeviceCleanup *cleanup)
     VtHostPci host;
 
     if (device_detach_is_host(device, &host)) {
-        const VtPciBdf bdf = { host.domain, (guint8)host.bus, (guint8)host.slot, (guint8)host.function };
+        const VtPciBdf bdf = vt_host_pci_bdf(&host);
 
         vt_hostdev_give_back_one(domain->driver, &domain->uuid, &bdf, device_detach_clean, cleanup);
     } else if (qmp && device->kind == VT_DEVICE_NET && device->net->type != VT_NET_HOSTDEV) {

@@ -10,6 +10,7 @@
 #include "driver/hostdev.h"
 
 #include <string.h>
+#include "conf/address.h"
 #include "conf/net.h"
 #include "driver/domain-private.h"
 #include "driver/reserve.h"
@@ -229,10 +230,7 @@ static void
 hostdev_want(GArray *wants, const VtHostPci *host, gboolean managed, const char *alias, const VtNetDef *net)
 {
     VtHostdevWant want = {
-        .bdf = { .domain = host->domain,
-                 .bus = (guint8)host->bus,
-                 .slot = (guint8)host->slot,
-                 .function = (guint8)host->function },
+        .bdf = vt_host_pci_bdf(host),
         .managed = managed,
         .alias = alias,
         .net = net,

@@ -18,6 +18,7 @@
 
 #include <string.h>
 #include "datapath/fallover.h"
+#include "conf/address.h"
 #include "driver/datapath.h"
 #include "driver/device-leaving.h"
 #include "driver/domain-private.h"
@@ -540,7 +541,7 @@ guard_describe(GuardTeam *one, const VtTeam *team)
         host = &team->transient_net->host;
     one->is_host = host != NULL;
     if (host) {
-        one->bdf = (VtPciBdf){ host->domain, (guint8)host->bus, (guint8)host->slot, (guint8)host->function };
+        one->bdf = vt_host_pci_bdf(host);
         one->interface = guard_interface_of(one->domain, &one->bdf);
     } else if (!vt_teaming_net_is_host(team->transient_net)) {
         one->interface = g_strdup(team->transient_net->target_dev);

@@ -2,6 +2,7 @@
 #include "driver/team-info.h"
 
 #include <linux/neighbour.h>
+#include "conf/address.h"
 #include "conf/teaming.h"
 #include "datapath/fdb.h"
 #include "driver/datapath.h"
@@ -126,7 +127,7 @@ info_set_kept(VtTeamInfo *info, const VtDomain *domain)
 static void
 info_add_vf(GString *text, VtNetlink *netlink, const VtHostPci *host)
 {
-    const VtPciBdf bdf = { host->domain, (guint8)host->bus, (guint8)host->slot, (guint8)host->function };
+    const VtPciBdf bdf = vt_host_pci_bdf(host);
     VtPciInfo vf, pf;
     VtVfSettings set;
     char mac[VT_MAC_STRING_SIZE];

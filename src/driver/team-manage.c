@@ -424,12 +424,6 @@ vt_team_manage_replug(VtDomain *domain, VtDoneFunc done, gpointer user)
                   user);
 }
 
-static gboolean
-manage_has_vf(const VtTeam *team)
-{
-    return team->transient_hostdev || (team->transient_net && vt_teaming_net_is_host(team->transient_net));
-}
-
 /* QEMU shows a primary to a guest that has negotiated STANDBY only. Of others driver/team-watch knows what to do. */
 static gboolean
 manage_is_negotiated(const VtDomain *domain, const char *persistent)
@@ -457,10 +451,10 @@ vt_team_manage_arrived(VtDomain *domain)
         const VtTeam *team = g_ptr_array_index(teams, i);
         VtTeamLeg *leg;
 
-        vf |= manage_has_vf(team);
+        vf |= vt_teaming_is_host(team);
         if (vt_team_manage_is(team)) {
             manage = manage_get(domain);
-        } else if (manage_has_vf(team) && manage_is_negotiated(domain, team->persistent->info.alias) &&
+        } else if (vt_teaming_is_host(team) && manage_is_negotiated(domain, team->persistent->info.alias) &&
                    !vt_team_keep_is(domain, team->persistent->info.alias)) {
             manage = manage_get(domain);
             leg = manage_read_leg(manage, domain->live, team);

@@ -10,6 +10,7 @@
 
 #include "driver/team-switch.h"
 
+#include "conf/address.h"
 #include "driver/datapath.h"
 #include "driver/domain-private.h"
 #include "driver/hostdev.h"
@@ -175,7 +176,7 @@ switch_read_team(TeamSwitch *run, const VtTeam *team)
         host = &team->transient_hostdev->host;
     }
     if (run->is_host)
-        run->bdf = (VtPciBdf){ host->domain, (guint8)host->bus, (guint8)host->slot, (guint8)host->function };
+        run->bdf = vt_host_pci_bdf(host);
     waits = vt_team_manage_limits(domain->driver->config, team->policy, &timeout_ms, &retries);
     if (!run->timeout_ms)
         run->timeout_ms = waits ? MAX(timeout_ms, 30000) : timeout_ms;

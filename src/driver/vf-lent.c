@@ -9,6 +9,7 @@
 
 #include "driver/vf-lent.h"
 
+#include "conf/address.h"
 #include "conf/net.h"
 #include "conf/teaming.h"
 #include "driver/domain-private.h"
@@ -40,15 +41,6 @@ typedef struct {
 
 static void vf_lent_next(VfLent *lent);
 
-static VtPciBdf
-vf_lent_function(const VtNetDef *net)
-{
-    return (VtPciBdf){ .domain = net->host.domain,
-                       .bus = (guint8)net->host.bus,
-                       .slot = (guint8)net->host.slot,
-                       .function = (guint8)net->host.function };
-}
-
 static gboolean
 vf_lent_is_lent(const VtNetDef *net)
 {
@@ -58,7 +50,7 @@ vf_lent_is_lent(const VtNetDef *net)
 gboolean
 vt_vf_lent_is_due(const VtDomain *domain, const VtNetDef *net)
 {
-    VtPciBdf bdf = vf_lent_function(net);
+    VtPciBdf bdf = vt_host_pci_bdf(&net->host);
     const VtReservation *held;
 
     if (!vf_lent_is_lent(net) || !domain->driver)
@@ -140,7 +132,7 @@ static void
 vf_lent_set_aside(VfLent *lent)
 {
     VtNetDef *net = g_ptr_array_index(lent->def->nets, lent->next);
-    VfLentRefusal refusal = { .bdf = vf_lent_function(net) };
+    VfLentRefusal refusal = { .bdf = vt_host_pci_bdf(&net->host) };
     VtNetDef *asked = g_steal_pointer(&net->configured);
 
     g_strlcpy(refusal.port, net->port, sizeof refusal.port);
@@ -169,7 +161,7 @@ vf_lent_another(gpointer user, const VtDomainDef *taken, const GError *error)
     net = vt_net_def_copy(g_ptr_array_index(taken->nets, lent->next));
     vt_net_def_free(lent->def->nets->pdata[lent->next]);
     lent->def->nets->pdata[lent->next] = net;
-    bdf = vf_lent_function(net);
+    bdf = vt_host_pci_bdf(&net->host);
     if (!vf_lent_is_lent(net)) {
         vf_lent_settled(lent); /* the network was made another one meanwhile */
     } else if (vf_lent_was_refused(lent, &bdf)) {
@@ -184,7 +176,7 @@ static void
 vf_lent_refused(VfLent *lent, const GError *error)
 {
     const VtNetDef *net = g_ptr_array_index(lent->def->nets, lent->next);
-    VtPciBdf bdf = vf_lent_function(net);
+    VtPciBdf bdf = vt_host_pci_bdf(&net->host);
     char address[VT_PCI_BDF_STRING_SIZE];
 
     vt_vf_refused_tell(lent->domain, &bdf, error);
@@ -203,7 +195,7 @@ vf_lent_bound(gpointer user, const GError *error)
     VfLent *lent = user;
     VtDomain *domain = lent->domain;
     const VtNetDef *net = g_ptr_array_index(lent->def->nets, lent->next);
-    VtPciBdf bdf = vf_lent_function(net);
+    VtPciBdf bdf = vt_host_pci_bdf(&net->host);
 
     if (!domain->driver) {
         vf_lent_gone(lent);
@@ -223,7 +215,7 @@ static void
 vf_lent_bind(VfLent *lent)
 {
     const VtNetDef *net = g_ptr_array_index(lent->def->nets, lent->next);
-    const VtHostdevWant want = { .bdf = vf_lent_function(net),
+    const VtHostdevWant want = { .bdf = vt_host_pci_bdf(&net->host),
                                  .managed = net->managed == VT_TRISTATE_YES,
                                  .alias = net->info.alias,
                                  .net = net };

@@ -4,6 +4,7 @@
 #include "driver/vf-policy.h"
 
 #include <string.h>
+#include "conf/address.h"
 #include "conf/net.h"
 #include "conf/teaming.h"
 #include "util/i18n.h"
@@ -29,8 +30,7 @@ vt_vf_policy_wish(const VtDomainDef *def, const VtNetDef *net, VtVfWish *wish)
         .pci_ids = policy->pci_ids,
         .managed = asked->managed == VT_TRISTATE_YES,
         .has_hint = asked->has_host,
-        .hint = { asked->host.domain, (guint8)asked->host.bus, (guint8)asked->host.slot,
-                  (guint8)asked->host.function },
+        .hint = vt_host_pci_bdf(&asked->host),
     };
     return TRUE;
 }

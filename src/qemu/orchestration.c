@@ -7,8 +7,7 @@
 VtOrchestration
 vt_orchestration_choose(const VtTeam *team, const VtQemuCaps *caps, const VtOrchestrationDefaults *defaults)
 {
-    gboolean host =
-        team->transient_hostdev || (team->transient_net && vt_teaming_net_is_host(team->transient_net));
+    gboolean host = vt_teaming_is_host(team);
     VtQemuCap pair = host ? VT_QEMU_CAP_VFIO_FAILOVER_PAIR : VT_QEMU_CAP_NET_FAILOVER_PAIR;
     VtOrchestration wanted = team->policy ? team->policy->orchestration : VT_ORCHESTRATION_DEFAULT;
 
