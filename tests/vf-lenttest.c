@@ -116,6 +116,21 @@ vf_lenttest_define_pool(FakeVfs *fixture, const char *policy, guint n)
     return domain;
 }
 
+/* The start of a guest for which no VF can be had, after so many were lent; nothing is left of it. (transfer full) */
+static GError *
+vf_lenttest_refused(FakeVfs *fixture, VtDomain *domain, guint lent)
+{
+    GError *error = NULL;
+
+    vf_lenttest_pool.lent = 0;
+    error = fake_vfs_start(fixture, domain);
+    g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+    g_assert_cmpuint(vf_lenttest_pool.lent, ==, lent);
+    vf_lenttest_wait_ports(fixture, domain, 0);
+    fake_vfs_assert_all_back(fixture);
+    return error;
+}
+
 static void
 test_a_vf_of_a_pool_that_cannot_be_bound(FakeVfs *fixture, gconstpointer user)
 {
@@ -123,13 +138,10 @@ test_a_vf_of_a_pool_that_cannot_be_bound(FakeVfs *fixture, gconstpointer user)
     g_autoptr(GError) error = NULL;
 
     fixture->stubborn = "0000:81:10.0";
-    error = fake_vfs_start(fixture, domain);
-    g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+    error = vf_lenttest_refused(fixture, domain, 1);
     g_assert_nonnull(strstr(error->message, "interface 'ua-primary': no VF of the network 'pool' can be had: "
                                             "0000:81:10.0: "));
     g_assert_true(g_str_has_suffix(error->message, "; the pool is empty"));
-    vf_lenttest_wait_ports(fixture, domain, 0);
-    fake_vfs_assert_all_back(fixture);
 }
 
 static void
@@ -157,14 +169,10 @@ test_all_of_the_pool_are_refused(FakeVfs *fixture, gconstpointer user)
     g_autoptr(GError) error = NULL;
 
     fixture->stubborn = "0000:81:10.0 0000:01:10.0 0000:01:10.2";
-    error = fake_vfs_start(fixture, domain);
-    g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
+    error = vf_lenttest_refused(fixture, domain, 3);
     g_assert_nonnull(strstr(error->message, "0000:81:10.0: "));
     g_assert_nonnull(strstr(error->message, "0000:01:10.0: "));
     g_assert_nonnull(strstr(error->message, "0000:01:10.2: "));
-    g_assert_cmpuint(vf_lenttest_pool.lent, ==, 3);
-    vf_lenttest_wait_ports(fixture, domain, 0);
-    fake_vfs_assert_all_back(fixture);
 }
 
 /* As long as a pool may be: not all of it is tried, and nothing twice. */
@@ -175,17 +183,9 @@ test_the_search_in_a_pool_has_an_end(FakeVfs *fixture, gconstpointer user)
     g_autoptr(GError) error = NULL, again = NULL;
 
     fixture->stubborn = "0000:81:10.0 0000:01:10.0 0000:01:10.2";
-    error = fake_vfs_start(fixture, domain);
-    g_assert_error(error, VT_ERROR, VT_ERROR_OPERATION_FAILED);
-    g_assert_cmpuint(vf_lenttest_pool.lent, ==, 8);
-    vf_lenttest_wait_ports(fixture, domain, 0);
+    error = vf_lenttest_refused(fixture, domain, 8);
     vf_lenttest_pool.forgetful = TRUE;
-    vf_lenttest_pool.lent = 0;
-    again = fake_vfs_start(fixture, domain);
-    g_assert_error(again, VT_ERROR, VT_ERROR_OPERATION_FAILED);
-    g_assert_cmpuint(vf_lenttest_pool.lent, ==, 2);
-    vf_lenttest_wait_ports(fixture, domain, 0);
-    fake_vfs_assert_all_back(fixture);
+    again = vf_lenttest_refused(fixture, domain, 2);
 }
 
 /* Each of the guest's own tries goes through the pool, too. */

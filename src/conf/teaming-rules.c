@@ -86,8 +86,7 @@ teaming_rules_single(VtParseContext *ctx, const VtDomainDef *def, const TeamingR
 {
     for (guint i = 0; i < leg->teams->len; i++) {
         const VtTeam *team = leg->teams->pdata[i];
-        const VtDeviceInfo *first =
-            team->transient_net ? &team->transient_net->info : &team->transient_hostdev->info;
+        const VtDeviceInfo *first = vt_teaming_transient_info(team);
 
         if (team->persistent == leg->persistent && first != leg->info)
             return TEAMING_RULES_PROBLEM(

@@ -199,6 +199,12 @@ vt_teaming_net_is_host(const VtNetDef *net)
     return !net->model || !vt_xml_word_in(net->model, VT_TEAMING_EMULATED_MODELS);
 }
 
+const VtDeviceInfo *
+vt_teaming_transient_info(const VtTeam *team)
+{
+    return team->transient_net ? &team->transient_net->info : &team->transient_hostdev->info;
+}
+
 gboolean
 vt_teaming_is_host(const VtTeam *team)
 {

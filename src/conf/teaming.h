@@ -54,6 +54,9 @@ VtNetDef *vt_teaming_find_persistent(const VtDomainDef *def, const char *alias);
  */
 GPtrArray *vt_teaming_teams(const VtDomainDef *def);
 
+/** Alias and address of the transient leg. */
+const VtDeviceInfo *vt_teaming_transient_info(const VtTeam *team);
+
 /** TRUE for a team whose primary is a host's PCI function, FALSE for an emulated one. */
 gboolean vt_teaming_is_host(const VtTeam *team);
 

@@ -269,8 +269,7 @@ datapath_attach(VtDomain *domain, Datapath *datapath)
 static void
 datapath_open_one(Datapath *datapath, const VtTeam *def)
 {
-    const VtDeviceInfo *transient =
-        def->transient_net ? &def->transient_net->info : &def->transient_hostdev->info;
+    const VtDeviceInfo *transient = vt_teaming_transient_info(def);
     VtDatapathTeam *team = datapath_add_team(datapath, def->persistent->info.alias, transient->alias);
 
     if (def->transient_net && !vt_teaming_net_is_host(def->transient_net))

@@ -60,28 +60,20 @@ vt_host_stats_parse_stat(const char *text, int cpu, guint64 ticks_per_s)
     return params;
 }
 
-guint
-vt_host_stats_parse_list(const char *text, GByteArray *bits)
+GArray *
+vt_host_stats_parse_list(const char *text)
 {
+    GArray *list = g_array_new(FALSE, FALSE, sizeof(guint));
     g_auto(GStrv) parts = g_strsplit(text ? text : "", ",", -1);
-    guint count = 0;
 
     for (char **part = parts; *part; part++) {
         unsigned first = 0, last = 0;
         int n = sscanf(*part, "%u-%u", &first, &last);
 
-        for (guint i = first; n >= 1 && i <= (n == 2 ? last : first) && i < HOST_STATS_CPU_MAX; i++) {
-            guint old = bits->len;
-
-            if (i / 8 >= old) {
-                g_byte_array_set_size(bits, i / 8 + 1);
-                memset(bits->data + old, 0, bits->len - old);
-            }
-            count += !(bits->data[i / 8] & (1u << (i % 8)));
-            bits->data[i / 8] |= (guint8)(1u << (i % 8));
-        }
+        for (guint i = first; n >= 1 && i <= (n == 2 ? last : first) && i < HOST_STATS_CPU_MAX; i++)
+            g_array_append_val(list, i);
     }
-    return count;
+    return list;
 }
 
 /* ---- memory ---- */
@@ -201,21 +193,22 @@ vt_host_stats_cpu_map(guint *present, guint *online)
 {
     g_autofree char *all = host_stats_read(HOST_STATS_CPU "/present");
     g_autofree char *now = host_stats_read(HOST_STATS_CPU "/online");
-    g_autoptr(GByteArray) wide = g_byte_array_new();
+    g_autoptr(GArray) there = vt_host_stats_parse_list(all);
+    g_autoptr(GArray) running = vt_host_stats_parse_list(now);
     GByteArray *bits = g_byte_array_new();
-    guint old;
 
-    vt_host_stats_parse_list(all, wide);
-    *online = vt_host_stats_parse_list(now, bits);
+    *online = running->len;
     /* libvirt counts up to the last processor there is, and its map is as wide. */
     *present = 0;
-    for (guint i = 0; i < wide->len * 8; i++)
-        if (wide->data[i / 8] & (1u << (i % 8)))
-            *present = i + 1;
-    old = bits->len;
-    if (old < wide->len) {
-        g_byte_array_set_size(bits, wide->len);
-        memset(bits->data + old, 0, wide->len - old);
+    for (guint i = 0; i < there->len; i++)
+        *present = MAX(*present, g_array_index(there, guint, i) + 1);
+    for (guint i = 0; i < *present; i += 8)
+        g_byte_array_append(bits, (const guint8[]){ 0 }, 1);
+    for (guint i = 0; i < running->len; i++) {
+        guint cpu = g_array_index(running, guint, i);
+
+        if (cpu < *present)
+            bits->data[cpu / 8] |= (guint8)(1u << (cpu % 8));
     }
     return bits;
 }

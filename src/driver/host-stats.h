@@ -47,5 +47,5 @@ gboolean vt_host_stats_free_pages(int cell, guint size_kib, guint64 *count, GErr
 gboolean vt_host_stats_parse_meminfo(const char *text, const char *name, guint64 *kib);
 /** The line of @cpu (-1: all) in /proc/stat; (transfer full), NULL when it is not there. Source: proc(5). */
 VtTypedParams *vt_host_stats_parse_stat(const char *text, int cpu, guint64 ticks_per_s);
-/** Bits from "0-3,8"; how many are set. */
-guint vt_host_stats_parse_list(const char *text, GByteArray *bits);
+/** Numbers (guint) of processors or nodes from the kernel's "0-3,8"; what is no number is left out. (transfer full) */
+GArray *vt_host_stats_parse_list(const char *text);

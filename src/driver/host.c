@@ -11,6 +11,7 @@
 #include "conf/caps-xml.h"
 #include "driver/domain-private.h"
 #include "driver/host-cpu.h"
+#include "driver/host-stats.h"
 #include "driver/query.h"
 #include "util/file.h"
 #include "util/i18n.h"
@@ -19,7 +20,6 @@
 #define HOST_SYS_NODE  "/sys/devices/system/node"
 #define HOST_SYS_HUGE  "/sys/kernel/mm/hugepages"
 #define HOST_MAX_BYTES (4 * 1024 * 1024)
-#define HOST_CPU_MAX   8192
 
 static char *
 host_read(const char *path)
@@ -37,25 +37,6 @@ host_read_uint(const char *path)
     return text ? (guint)g_ascii_strtoull(text, NULL, 10) : 0;
 }
 
-/* "0-3,8" as single numbers. */
-static GArray *
-host_parse_list(const char *text)
-{
-    GArray *list = g_array_new(FALSE, FALSE, sizeof(guint));
-    g_auto(GStrv) parts = g_strsplit(text ? text : "", ",", -1);
-
-    for (char **part = parts; *part; part++) {
-        unsigned first = 0, last = 0;
-        int n = sscanf(*part, "%u-%u", &first, &last);
-
-        if (n < 1)
-            continue;
-        for (guint i = first; i <= (n == 2 ? MIN(last, HOST_CPU_MAX) : first); i++)
-            g_array_append_val(list, i);
-    }
-    return list;
-}
-
 static guint
 host_cpu_topology(guint cpu, const char *file)
 {
@@ -68,7 +49,7 @@ static guint
 host_count_nodes(void)
 {
     g_autofree char *online = host_read(HOST_SYS_NODE "/online");
-    g_autoptr(GArray) nodes = host_parse_list(online);
+    g_autoptr(GArray) nodes = vt_host_stats_parse_list(online);
 
     return MAX(nodes->len, 1u);
 }
@@ -78,7 +59,7 @@ static void
 host_count_topology(VtNodeInfo *info)
 {
     g_autofree char *online = host_read(HOST_SYS_CPU "/online");
-    g_autoptr(GArray) cpus = host_parse_list(online);
+    g_autoptr(GArray) cpus = vt_host_stats_parse_list(online);
     g_autoptr(GHashTable) sockets = g_hash_table_new(NULL, NULL);
     g_autoptr(GHashTable) cores = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     guint n_sockets, n_cores;
@@ -181,7 +162,7 @@ host_add_pages(const VtCaps *caps, VtCapsCell *cell, const char *dir)
 static void
 host_add_cpus(VtCapsCell *cell, const char *list)
 {
-    g_autoptr(GArray) cpus = host_parse_list(list);
+    g_autoptr(GArray) cpus = vt_host_stats_parse_list(list);
 
     for (guint i = 0; i < cpus->len; i++) {
         guint id = g_array_index(cpus, guint, i);
@@ -229,7 +210,7 @@ host_add_cells(VtCaps *caps, const VtNodeInfo *info)
 {
     g_autofree char *online = host_read(HOST_SYS_NODE "/online");
     g_autofree char *cpus = host_read(HOST_SYS_CPU "/online");
-    g_autoptr(GArray) nodes = host_parse_list(online);
+    g_autoptr(GArray) nodes = vt_host_stats_parse_list(online);
     VtCapsCell *cell;
 
     for (guint i = 0; i < nodes->len; i++)

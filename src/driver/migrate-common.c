@@ -221,8 +221,7 @@ vt_migrate_cookie_new(VtDriver *driver, VtDomain *domain, const VtUuid *id)
     cookie->version = caps ? caps->version : 0;
     for (guint i = 0; i < teams->len; i++) {
         const VtTeam *team = g_ptr_array_index(teams, i);
-        const VtDeviceInfo *transient =
-            team->transient_net ? &team->transient_net->info : &team->transient_hostdev->info;
+        const VtDeviceInfo *transient = vt_teaming_transient_info(team);
 
         vt_mig_cookie_add_team(cookie, team->persistent->info.alias, transient->alias,
                                &team->persistent->mac);

@@ -104,8 +104,7 @@ migrate_engine_teams_read(VtDriver *driver, VtDomain *domain, MigrateEngineTeams
     *result = (MigrateEngineTeams){ .teams = g_array_new(FALSE, TRUE, sizeof(VtMigSrcTeam)) };
     for (guint i = 0; i < teams->len; i++) {
         const VtTeam *team = g_ptr_array_index(teams, i);
-        const VtDeviceInfo *transient =
-            team->transient_net ? &team->transient_net->info : &team->transient_hostdev->info;
+        const VtDeviceInfo *transient = vt_teaming_transient_info(team);
         VtMigSrcTeam row = { .persistent = team->persistent->info.alias, .transient = transient->alias };
         guint timeout_ms, retries;
 

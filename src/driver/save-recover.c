@@ -116,8 +116,7 @@ save_recovery_return(SaveRecovery *recovery)
 
     for (guint i = 0; i < teams->len; i++) {
         const VtTeam *team = g_ptr_array_index(teams, i);
-        const VtDeviceInfo *info =
-            team->transient_net ? &team->transient_net->info : &team->transient_hostdev->info;
+        const VtDeviceInfo *info = vt_teaming_transient_info(team);
         const VtMigSrcTeam entry = { .persistent = team->persistent->info.alias, .transient = info->alias };
 
         if (info->alias && !vt_team_manage_is(team))

@@ -560,8 +560,7 @@ guard_add(GPtrArray *list, TeamGuard *watch, VtDomain *domain, const VtTeam *tea
     one->watch = watch;
     one->domain = domain;
     one->team = g_strdup(team->persistent->info.alias);
-    one->transient =
-        g_strdup(team->transient_net ? team->transient_net->info.alias : team->transient_hostdev->info.alias);
+    one->transient = g_strdup(vt_teaming_transient_info(team)->alias);
     guard_describe(one, team);
     if (config->link_down_ms)
         params.down_ms = config->link_down_ms;

@@ -76,12 +76,6 @@ vt_team_manage_limits(const VtDriverConfig *config, const VtTeamPolicy *policy, 
     return on_timeout == VT_TEAM_ON_TIMEOUT_WAIT;
 }
 
-static const VtDeviceInfo *
-manage_transient(const VtTeam *team)
-{
-    return team->transient_net ? &team->transient_net->info : &team->transient_hostdev->info;
-}
-
 static void
 manage_stop(TeamManage *manage)
 {
@@ -109,7 +103,7 @@ manage_unref(gpointer data)
 static VtTeamLeg *
 manage_read_leg(TeamManage *manage, const VtDomainDef *def, const VtTeam *team)
 {
-    VtTeamLeg *leg = vt_team_legs_get(manage->set, manage_transient(team)->alias);
+    VtTeamLeg *leg = vt_team_legs_get(manage->set, vt_teaming_transient_info(team)->alias);
 
     g_free(leg->team);
     leg->team = g_strdup(team->persistent->info.alias);
@@ -135,7 +129,7 @@ manage_read(TeamManage *manage, gboolean lost)
         ((VtTeamLeg *)g_ptr_array_index(manage->set->legs, i))->wanted = FALSE;
     for (guint i = 0; i < teams->len; i++) {
         const VtTeam *team = g_ptr_array_index(teams, i);
-        const VtTeamLeg *known = vt_team_legs_find(manage->set, manage_transient(team)->alias);
+        const VtTeamLeg *known = vt_team_legs_find(manage->set, vt_teaming_transient_info(team)->alias);
 
         if (!vt_team_manage_is(team) && !(lost && known && known->lost))
             continue;
@@ -485,7 +479,7 @@ manage_team_of(GPtrArray *teams, const char *transient)
     for (guint i = 0; teams && i < teams->len; i++) {
         const VtTeam *team = g_ptr_array_index(teams, i);
 
-        if (g_strcmp0(manage_transient(team)->alias, transient) == 0)
+        if (g_strcmp0(vt_teaming_transient_info(team)->alias, transient) == 0)
             return team;
     }
     return NULL;

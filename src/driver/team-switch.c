@@ -84,12 +84,6 @@ switch_act(TeamSwitch *run)
 
 /* ---- which team ---- */
 
-static const VtDeviceInfo *
-switch_transient(const VtTeam *team)
-{
-    return team->transient_net ? &team->transient_net->info : &team->transient_hostdev->info;
-}
-
 VtTeam *
 vt_team_switch_find(const VtDomain *domain, const char *transient)
 {
@@ -98,7 +92,7 @@ vt_team_switch_find(const VtDomain *domain, const char *transient)
     for (guint i = 0; teams && i < teams->len; i++) {
         const VtTeam *team = g_ptr_array_index(teams, i);
 
-        if (g_strcmp0(switch_transient(team)->alias, transient) == 0)
+        if (g_strcmp0(vt_teaming_transient_info(team)->alias, transient) == 0)
             return g_memdup2(team, sizeof *team);
     }
     return NULL;
@@ -138,7 +132,7 @@ switch_persistent(const VtDomain *domain, const char *asked, GError **error)
     for (guint i = 0; asked && !found && i < teams->len; i++) {
         const VtTeam *team = g_ptr_array_index(teams, i);
 
-        if (g_strcmp0(switch_transient(team)->alias, asked) == 0)
+        if (g_strcmp0(vt_teaming_transient_info(team)->alias, asked) == 0)
             found = team->persistent;
     }
     if (!*names)
@@ -162,7 +156,7 @@ switch_read_team(TeamSwitch *run, const VtTeam *team)
     gboolean waits;
     guint retries = 0, timeout_ms = 0;
 
-    run->transient = g_strdup(switch_transient(team)->alias);
+    run->transient = g_strdup(vt_teaming_transient_info(team)->alias);
     run->managed = vt_team_manage_is(team);
     if (team->transient_net) {
         run->device = vt_argv_net_device(domain->live, team->transient_net);

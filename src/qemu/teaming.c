@@ -204,7 +204,7 @@ teaming_transient_of(const VtDomainDef *def, GPtrArray *pairs, const VtNetDef *p
             continue;
         teaming = pair->transient_net ? &pair->transient_net->teaming : &pair->transient_hostdev->teaming;
         *by_qemu = vt_argv_net_pair_id(def, teaming) != NULL;
-        return pair->transient_net ? pair->transient_net->info.alias : pair->transient_hostdev->info.alias;
+        return vt_teaming_transient_info(pair)->alias;
     }
     return NULL;
 }
