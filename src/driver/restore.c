@@ -372,7 +372,7 @@ restore_ended(VtSeq *seq, gpointer data, const GError *error)
         vt_domain_list_prune(run->start.driver, domain);
     }
     if (!error)
-        vt_team_manage_replug(domain, NULL, NULL);
+        vt_team_manage_arrived(domain);
     restore_end(run, error);
 }
 

@@ -70,7 +70,7 @@ void vt_team_manage_replug(VtDomain *domain, VtDoneFunc done, gpointer user);
 extern guint vt_team_manage_peace_ms;
 
 /**
- * vt_team_manage_arrived - a guest that was migrated is here: give it the primaries that its QEMU was started without
+ * vt_team_manage_arrived - a guest that was migrated or restored is here: give it the primaries that its QEMU was started without
  * @domain: active
  *
  * As vt_team_manage_replug(), also for VFs that QEMU is to unplug and plug. On a destination it would plug them before the
