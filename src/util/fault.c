@@ -39,7 +39,7 @@ vt_fault_lookup(const char *spec, const char *sequence, const char *step, VtFaul
     return FALSE;
 }
 
-#if VT_FAULT_INJECTION
+#if VT_FAULT_INJECTION || defined(VT_FAULT_DAEMON)
 
 static gboolean
 fault_requested(const char *sequence, const char *step, VtFaultAction action)

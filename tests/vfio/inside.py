@@ -15,6 +15,7 @@ import time
 import unittest
 
 import fallover
+import killed
 import sources
 import vfiolab
 from probe import Probe  # noqa: F401
@@ -28,6 +29,7 @@ import stock  # noqa: E402
 SHARE = sys.argv.pop(1)
 GUEST_S = 300  # for what a guest within a guest does in a second or two
 STUCK_S = 360  # no step of a test waits for so long, on any machine: something in the kernel does not come back
+NOT_PLUGGED = '605098aae002451805b6d3a4af39f490'
 PING = ('--rate', '20')
 # libvirt does not find a PF's VFs by itself when their interfaces are in another namespace than the PF's.
 POOL = "<network><name>pool</name><forward mode='hostdev' managed='yes'>%s</forward></network>"
@@ -37,16 +39,22 @@ class VfioTest(unittest.TestCase):
     """One story a class, told by its tests in the order of their names: each goes on where the one before ended."""
 
     orchestration = 'qemu'
+    program = 'virtteamd'
     broken = False
 
     @classmethod
     def setUpClass(cls):
-        cls.lab = vfiolab.VfioLab(SHARE)
+        cls.lab = vfiolab.VfioLab(SHARE, program=cls.program)
+        cls.set_up_hosts()
         cls.addClassCleanup(cls.lab.down)
         cls.lab.__enter__()
         cls.a, cls.b = cls.lab.hosts
         cls.serial = vt.Serial(os.path.join(cls.lab.dir, 'team1.serial'))
         cls.before = {h.name: h.footprint() for h in cls.lab.hosts}
+
+    @classmethod
+    def set_up_hosts(cls):
+        """What a story has to say of them before they are made."""
 
     @classmethod
     def tearDownClass(cls):
@@ -117,6 +125,13 @@ class VfioTest(unittest.TestCase):
                  lambda: 'host %s to be as before: %s; it is: %s' % (host.name, self.before[host.name], host.footprint()),
                  0.5)
 
+    def destination_options(self, to, number):
+        """What virsh migrate has to be told: another VF."""
+        path = os.path.join(self.lab.dir, 'to.xml')
+        with open(path, 'w') as f:
+            f.write(self.xml(to, to.vfs[number]))
+        return '--xml', path
+
     def ping_both(self):
         """The guest answers its own host's bridge and the other's."""
         for host in self.lab.hosts:
@@ -132,16 +147,10 @@ class Qemu(VfioTest):
         self.wait_primary(since)
         self.wait_feed(self.a, 'primary')
         self.assert_seen(self.a)
+        self.assertNotIn(NOT_PLUGGED, self.a.daemon_log())
         self.assert_on_vf(self.a)
         self.ping_both()
         self.went_well()
-
-    def destination_options(self, to, number):
-        """What virsh migrate has to be told: another VF."""
-        path = os.path.join(self.lab.dir, 'to.xml')
-        with open(path, 'w') as f:
-            f.write(self.xml(to, to.vfs[number]))
-        return '--xml', path
 
     def migrate(self, source, to, number=0):
         since = self.mark()
@@ -252,6 +261,7 @@ class Management(Qemu):
 
 Sources = sources.stories(VfioTest)
 Fallover = fallover.stories(VfioTest)
+Killed = killed.stories(VfioTest)
 
 
 class Macvtap(Qemu):

@@ -177,7 +177,7 @@ class VfioHost(vt.Host):
 class VfioLab(vt.Lab):
     """Both hosts, their PFs and a client on one wire; no switch between them."""
 
-    def __init__(self, share, **more):
+    def __init__(self, share, program='virtteamd', **more):
         super().__init__(directory='/mnt/lab', **more)  # not below /run, where stock libvirtd gets a tmpfs
         self.share = share
         self.a = VfioHost(self, 'a', 1)
@@ -186,7 +186,7 @@ class VfioLab(vt.Lab):
         self.daemon_options = ['--log-level', 'debug']
         # VFIO pins the guest's memory. Root may do so without end, so that a limit that is too low would not be seen:
         # these daemons, and their QEMUs, have not that right.
-        self.wrapped = self.daemon_path
+        self.wrapped = os.path.join(os.path.dirname(self.daemon_path), program)
         self.daemon_path = os.path.join(self.dir, 'virtteamd')
 
     def up(self):
