@@ -22,8 +22,6 @@ def stories(base):
 
     class Killed(base):
         program = 'virtteamd-faults'
-        # The first needs a VF; what is before it leaves one as it was.
-        start_steps = sequences()['start'][sequences()['start'].index('take-hostdevs') + 1:]
 
         @classmethod
         def set_up_hosts(cls):
@@ -39,7 +37,7 @@ def stories(base):
                 f.write(fault)
 
         def revive(self, host, fault):
-            """A fault has killed the host's daemon: start it again, and see the host as it was before the guest."""
+            """A fault kills the host's daemon: start it again."""
             wait_for(lambda: host.daemon.poll() is not None, GUEST_S, 'the daemon to be killed at ' + fault, 0.1)
             self.ask('')
             host.start_daemon()
@@ -55,22 +53,21 @@ def stories(base):
                 self.ask(fault)
                 done = self.a.virsh('start', '--paused', 'team1', check=False, timeout=GUEST_S)
                 self.assertNotEqual(done.returncode, 0)
-                if ':fail' in fault:
-                    self.ask('')
-                else:
-                    self.revive(self.a, fault)
+                self.revive(self.a, fault)
                 self.a.wait_state('team1', 'shut off', GUEST_S)
                 self.assert_clean(self.a)
 
         def test_1_while_a_vf_is_taken(self):
             self.define_empty()
             for step in sequences()['hostdev-take']:
-                for action in ('fail', 'kill-before', 'kill-after'):
+                for action in ('kill-before', 'kill-after'):
                     self.start_struck('hostdev-take/%s:%s' % (step, action))
             self.went_well()
 
         def test_2_while_its_guest_starts(self):
-            for step in self.start_steps:
+            steps = sequences()['start']
+            # The VF is bound; QEMU has it; all is set. tests/e2e/faults.py takes each step, without one.
+            for step in steps[steps.index('take-hostdevs') + 1], steps[steps.index('spawn') + 1], steps[-1]:
                 self.start_struck('start/%s:kill-before' % step)
             self.went_well()
 
@@ -94,19 +91,18 @@ def stories(base):
             self.restore(self.a, self.a.vfs[0])
             self.wait_primary(since)
             self.wait_feed(self.a, 'primary')
-            for fault in ('migrate-listen/listen:kill-after', 'migrate-await/await:kill-after'):
-                with self.subTest(fault=fault):
-                    self.mark()
-                    self.ask(fault)
-                    virsh = self.a.start_virsh('migrate', '--live', *self.destination_options(self.b, 0), 'team1', self.b.uri)
-                    self.revive(self.b, fault)
-                    virsh.communicate(timeout=GUEST_S)
-                    self.assertNotEqual(virsh.returncode, 0)
-                    self.assert_clean(self.b)
-                    self.assertEqual(self.a.state('team1'), 'running')
-                    wait_for(lambda: vfiolab.driver_of(self.a.vfs[0]) == 'vfio-pci' and self.a.vf_mac(0) == vt.MAC, GUEST_S,
-                             'the guest to have its VF', 0.5)
-                    self.ping_both()
+            fault = 'migrate-await/await:kill-after'
+            self.mark()
+            self.ask(fault)
+            virsh = self.a.start_virsh('migrate', '--live', *self.destination_options(self.b, 0), 'team1', self.b.uri)
+            self.revive(self.b, fault)
+            virsh.communicate(timeout=GUEST_S)
+            self.assertNotEqual(virsh.returncode, 0)
+            self.assert_clean(self.b)
+            self.assertEqual(self.a.state('team1'), 'running')
+            wait_for(lambda: vfiolab.driver_of(self.a.vfs[0]) == 'vfio-pci' and self.a.vf_mac(0) == vt.MAC, GUEST_S,
+                     'the guest to have its VF', 0.5)
+            self.ping_both()
             self.a.virsh('destroy', 'team1')
             self.assert_clean(self.a)
             self.went_well()
