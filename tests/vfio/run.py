@@ -66,7 +66,7 @@ def machine_argv(folder, share, shell):
              'vt.kernel=' + os.path.realpath(os.path.join(vt.GUEST, 'kernel')), 'vt.run=' + os.path.join(folder, 'go')]
     argv = [EMULATOR, '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
             '-machine', 'q35,usb=off,vmport=off', '-accel', 'tcg,thread=multi,tb-size=1024', '-cpu', 'max', '-smp', '2',
-            '-m', str(MEMORY_MIB), '-device', 'intel-iommu,intremap=on,caching-mode=on',
+            '-m', str(MEMORY_MIB), '-device', 'intel-iommu,intremap=on,eim=on,caching-mode=on',
             '-kernel', os.path.join(vt.GUEST, 'vmlinux'), '-initrd', os.path.join(VFIO, 'host.cpio'),
             '-serial', 'file:' + os.path.join(folder, 'console'),
             '-fsdev', 'local,id=root,path=/,security_model=none,readonly=on,multidevs=remap',
@@ -168,7 +168,7 @@ def follow(machine, folder, share, limit_s=LIMIT_S, silent_s=None, at_once=True)
         time.sleep(0.3)
     status = read(os.path.join(share, 'status')).strip()
     if not at_once:
-        fault = fault or status == str(vfiolab.HELD_BY_THE_KERNEL)
+        fault = fault or status == str(vfiolab.EMULATORS_FAULT)
         if fault or (not status and QEMU_RACE in read(os.path.join(folder, 'qemu.log'))):
             told = ''.join(kept) + read(os.path.join(folder, 'console'))[-3000:]
             print('# ' + '# '.join(told.splitlines(True)), flush=True)

@@ -28,7 +28,7 @@ GIVEN_MACS = {'a': '52:54:00:99:02:0a', 'b': '52:54:00:99:02:0b'}
 UUID = '5a1c0de0-0000-4000-8000-0000000000f0'
 CACHE = '/mnt/cache'  # of what the daemons of all labs in this machine know of QEMU
 NO_MAC = '00:00:00:00:00:00'
-HELD_BY_THE_KERNEL = 75  # exit status: a process of the machine within could not be ended any more
+EMULATORS_FAULT = 75  # exit status: a process of the machine within cannot be ended any more, or a guest in it stands still
 VFS = 2
 CROWD = 40
 
@@ -253,7 +253,7 @@ def guest_xml(serial, source=None, orchestration='qemu', options='', kind='kvm')
   <uuid>%(uuid)s</uuid>
   <metadata>
     <virtteam:teaming xmlns:virtteam='%(namespace)s'>
-      <virtteam:team persistent='ua-standby' orchestration='%(orchestration)s' unplug-timeout='280'/>
+      <virtteam:team persistent='ua-standby' orchestration='%(orchestration)s' unplug-timeout='150'/>
     </virtteam:teaming>
   </metadata>
   <memory unit='MiB'>160</memory>
