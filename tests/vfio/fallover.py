@@ -67,10 +67,7 @@ def stories(base):
             self.ping_both()
 
         def test_1_restored_with_a_vf(self):
-            since = self.mark()
-            self.restore(self.a, self.a.vfs[0])
-            self.wait_primary(since)
-            self.wait_feed(self.a, 'primary')
+            self.restore_with_a_vf()
             self.assert_on_vf(self.a)
             self.went_well()
 

@@ -111,6 +111,13 @@ class VfioTest(unittest.TestCase):
         host.virsh('restore', image, timeout=GUEST_S)
         os.unlink(image)
 
+    def restore_with_a_vf(self):
+        """Run the guest on from the image, on the first host, until it and the host have switched to its VF."""
+        since = self.mark()
+        self.restore(self.a, self.a.vfs[0])
+        self.wait_primary(since)
+        self.wait_feed(self.a, 'primary')
+
     def wait_primary(self, since, carrier=True):
         """The guest's driver has the VF, and its link is up."""
         started = time.monotonic()
@@ -165,10 +172,7 @@ class Qemu(VfioTest):
     """QEMU unplugs and plugs."""
 
     def test_1_restored_with_a_vf(self):
-        since = self.mark()
-        self.restore(self.a, self.a.vfs[0])
-        self.wait_primary(since)
-        self.wait_feed(self.a, 'primary')
+        self.restore_with_a_vf()
         self.assert_seen(self.a)
         self.assertNotIn(NOT_PLUGGED, self.a.daemon_log())
         self.assert_on_vf(self.a)

@@ -53,9 +53,13 @@ def stories(base):
                 self.ask(fault)
                 done = self.a.virsh('start', '--paused', 'team1', check=False, timeout=GUEST_S)
                 self.assertNotEqual(done.returncode, 0)
-                self.revive(self.a, fault)
-                self.a.wait_state('team1', 'shut off', GUEST_S)
-                self.assert_clean(self.a)
+                self.assert_nothing_left(fault)
+
+        def assert_nothing_left(self, fault):
+            """Of the guest, once its host's daemon is back."""
+            self.revive(self.a, fault)
+            self.a.wait_state('team1', 'shut off', GUEST_S)
+            self.assert_clean(self.a)
 
         def test_1_while_a_vf_is_taken(self):
             self.define_empty()
@@ -80,17 +84,12 @@ def stories(base):
                         self.assertEqual(vfiolab.driver_of(self.a.vfs[0]), 'vfio-pci')
                         self.ask(fault)
                         self.a.virsh('destroy', 'team1', check=False, timeout=GUEST_S)
-                        self.revive(self.a, fault)
-                        self.a.wait_state('team1', 'shut off', GUEST_S)
-                        self.assert_clean(self.a)
+                        self.assert_nothing_left(fault)
             self.a.virsh('undefine', 'team1')
             self.went_well()
 
         def test_4_where_a_guest_is_awaited(self):
-            since = self.mark()
-            self.restore(self.a, self.a.vfs[0])
-            self.wait_primary(since)
-            self.wait_feed(self.a, 'primary')
+            self.restore_with_a_vf()
             fault = 'migrate-await/await:kill-after'
             self.mark()
             self.ask(fault)
