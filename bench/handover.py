@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a switch costs the network, by kind of traffic: a table of packets lost, duplicated and the longest silence.
 
-    bench/handover.py [--runs N] [--primary vmxnet3,e1000e,igbvf] [--traffic reply,receive,send,tcp] [--json FILE]
+    bench/handover.py [--runs N] [--primary vmxnet3,e1000e,igbvf] [--traffic reply,receive,send,tcp] [--emulator QEMU]
+                      [--json FILE]
 
 Each cell is one guest that is migrated N times (there and back in turn) under one kind of traffic, 200 packets a second:
 
@@ -28,9 +29,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'tools'))
 import lab as vt  # noqa: E402
 import rawswitch  # noqa: E402
-from run import table  # noqa: E402
-
-vt.EMULATOR = vt.QEMU  # docs/migration.md, "Without KVM"
+from run import add_emulator, migrate_with, table  # noqa: E402
 
 NAME = 'bench1'
 PORT = 7007
@@ -209,6 +208,7 @@ def main():
     parser.add_argument('--only', default='', help='a regular expression that the name of the conductor matches')
     parser.add_argument('--json', help='write every single result into this file')
     parser.add_argument('--rate', type=int, help='packets a second with an igbvf; with others it is always %d' % RATE)
+    add_emulator(parser)
     args = parser.parse_args()
     primaries = [p for p in args.primary.split(',') if p and p != 'igbvf']
     conductors = [('-', 'plain QMP, virtio only', RawConductor(None)), ('-', 'virtteam, virtio only', OurConductor(None, ''))]
@@ -218,6 +218,8 @@ def main():
                        (primary, 'virtteam, management', OurConductor(primary, 'management'))]
     rows = []
     everything = []
+    if primaries:
+        migrate_with(args.emulator)
     for kind in args.traffic.split(',') if primaries else ():
         limit = None
         for primary, name, conductor in conductors:

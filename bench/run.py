@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What virtteam costs and saves, each beside its reference in the same run: tables of ratios.
 
-    bench/run.py [--runs N] [switch] [life] [memory]      (all three without a name; root)
+    bench/run.py [--runs N] [--emulator QEMU] [switch] [life] [memory]      (all three without a name; root)
 
 switch: packets lost and longest silence of a migration under 200 pings a second, and its wall time, by virsh and
         virtteam beside the same by plain QMP
@@ -21,9 +21,21 @@ import lab as vt  # noqa: E402
 import rawswitch  # noqa: E402
 import stock  # noqa: E402
 
-vt.EMULATOR = vt.QEMU  # docs/migration.md, "Without KVM"
+vt.EMULATOR = vt.QEMU  # as stock libvirtd has it
 
 NAME = 'bench1'
+EMULATOR = os.path.join(os.environ.get('VT_VFIO', os.path.join(vt.BUILD, 'vfio')), 'qemu-system-x86_64')
+
+
+def add_emulator(parser):
+    parser.add_argument('--emulator', default=EMULATOR, help='a QEMU, 9.0 or newer (that of tests/vfio)')
+
+
+def migrate_with(emulator):
+    """What runs the guests that are migrated, whoever conducts: an older QEMU loses memory (docs/migration.md, "Without KVM")."""
+    if not os.access(emulator, os.X_OK):
+        raise SystemExit('%s is not there: run tests/vfio/setup.sh, or name another QEMU with --emulator' % emulator)
+    vt.EMULATOR = vt.QEMU = emulator
 
 
 def table(title, head, rows):
@@ -68,7 +80,8 @@ def measure_virsh(lab, primary, options='', memory_mib=256):
     return dict(result, wall_s=wall)
 
 
-def switch(runs):
+def switch(runs, emulator):
+    migrate_with(emulator)
     big = {'options': 'vt.fill=768', 'memory_mib': 1152}
     kinds = (('virtio only', None, {}), ('virtio only, 768 MiB of data', None, big), ('vmxnet3', 'vmxnet3', {}),
              ('vmxnet3, 768 MiB of data', 'vmxnet3', big), ('e1000e', 'e1000e', {}))
@@ -79,6 +92,8 @@ def switch(runs):
         for name, primary, more in kinds:
             raw[name] = [rawswitch.measure(lab, primary, **more) for _ in range(runs)]
     with vt.Lab() as lab:
+        for host in lab.hosts:
+            host.virsh('domcapabilities', '--emulatorbin', emulator, timeout=120)  # known before a guest comes
         for name, primary, more in kinds:
             ours[name] = [measure_virsh(lab, primary, **more) for _ in range(runs)]
 
@@ -150,8 +165,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('what', nargs='*', help='switch, life, memory; all when none is named')
     parser.add_argument('--runs', type=int, default=3)
+    add_emulator(parser)
     args = parser.parse_args()
-    known = {'memory': memory, 'life': life, 'switch': switch}
+    known = {'memory': memory, 'life': life, 'switch': lambda runs: switch(runs, args.emulator)}
     if set(args.what) - set(known):
         parser.error('there is no %s' % ', '.join(set(args.what) - set(known)))
     for name, function in known.items():

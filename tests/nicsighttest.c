@@ -86,6 +86,37 @@ test_models(void)
     g_assert_false(vt_nic_sight_knows(NULL));
 }
 
+/* Looks 5 ms apart: 'u' not mapped, 'c' mapped and closed, 'o' open; 'O' open, and the guest takes it by now. */
+typedef struct {
+    const char *name;
+    const char *looks;
+} PaceCase;
+
+static const PaceCase pace_cases[] = {
+    { "fast", "uuucO" },
+    { "slow", "uuuccccccoO" },
+    { "slower", "uccccccccccccooO" },
+    { "much-later", "uccccccccccccccccccccccccccccccccccccccccccccccooooooO" },
+    { "open-at-the-first-look", "O" },
+    { "mapped-at-the-first-look", "ccccccccoO" },
+    { "closed-again", "uccccccccoccccccccooooO" },
+    { "moved", "ccccccccccccccucO" },
+};
+
+static void
+test_pace(gconstpointer user)
+{
+    const PaceCase *row = user;
+    VtNicPace pace = { 0 };
+
+    for (gsize i = 0; row->looks[i]; i++) {
+        char look = row->looks[i];
+        VtNicSight sight = { .bar = look == 'u' ? 0 : 0xfebc0000, .receives = g_ascii_tolower(look) == 'o' };
+
+        g_assert_cmpint(vt_nic_pace_takes(&pace, &sight, 1000 + 5 * (gint64)i), ==, look == 'O');
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -99,6 +130,11 @@ main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/qemu/nic-sight/word/%s", word_cases[i].name);
 
         g_test_add_data_func(path, &word_cases[i], test_word);
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(pace_cases); i++) {
+        g_autofree char *path = g_strdup_printf("/qemu/nic-sight/pace/%s", pace_cases[i].name);
+
+        g_test_add_data_func(path, &pace_cases[i], test_pace);
     }
     g_test_add_func("/qemu/nic-sight/models", test_models);
     return g_test_run();

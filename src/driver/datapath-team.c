@@ -11,15 +11,14 @@
 #include "driver/job.h"
 #include "driver/team-keep.h"
 #include "qemu/net-buffer.h"
-#include "qemu/nic-sight.h"
 #include "util/deadline.h"
 #include "util/log.h"
 #include "util/message-id.h"
 
 #define DATAPATH_TEAM_LOOK_MS 20
 #define DATAPATH_TEAM_SIGHT_MS                                                                               \
-    10 /* an emulated NIC: what the guest is sent between its opening and our look is lost */
-#define DATAPATH_TEAM_UNSURE_SIGHT 10
+    5 /* an emulated NIC: what the guest is sent between its taking it and our look is lost */
+#define DATAPATH_TEAM_UNSURE_SIGHT 20
 #define DATAPATH_TEAM_WATCH_MS     1000
 #define DATAPATH_TEAM_KEEP_MS      1000 /* a guest that takes longer to give up its primary is not waited for */
 #define DATAPATH_TEAM_HOLD_MS      2000
@@ -323,6 +322,7 @@ datapath_team_seen(gpointer user, const VtNicSight *sight, const GError *error)
 {
     DatapathTeamSight *asked = user;
     VtDatapathTeam *team = asked->team;
+    gboolean takes;
 
     g_free(asked);
     if (!team)
@@ -335,7 +335,8 @@ datapath_team_seen(gpointer user, const VtNicSight *sight, const GError *error)
     }
     team->bar = sight->bar;
     datapath_team_watched(team, sight->receives);
-    if (sight->receives && vt_handover_wants_signs(&team->handover))
+    takes = vt_nic_pace_takes(&team->pace, sight, g_get_monotonic_time() / 1000);
+    if (takes && vt_handover_wants_signs(&team->handover))
         vt_datapath_team_tell(team, VT_HANDOVER_PRIMARY_STIRS);
 }
 
@@ -529,8 +530,10 @@ vt_datapath_team_tell(VtDatapathTeam *team, VtHandoverEvent event)
     if (outcome.to == VT_HANDOVER_SETTLING && outcome.from != outcome.to)
         team->funcs->note(team->owner, VT_TIMELINE_REPLUGGED, team->team, NULL);
     if (event == VT_HANDOVER_PRIMARY_EXPECTED || event == VT_HANDOVER_GUEST_RESET ||
-        outcome.from != outcome.to)
+        outcome.from != outcome.to) {
         team->bar = 0; /* it may be mapped somewhere else now */
+        team->pace = (VtNicPace){ 0 };
+    }
     team->wanted = outcome.feed;
     datapath_team_set_timers(team);
     datapath_team_report(team, outcome.report);

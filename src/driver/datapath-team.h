@@ -10,6 +10,7 @@
 #include "driver/datapath-eject.h"
 #include "driver/domain-obj.h"
 #include "driver/timeline-log.h"
+#include "qemu/nic-sight.h"
 
 typedef struct _VtDatapathTeam VtDatapathTeam;
 
@@ -61,6 +62,7 @@ struct _VtDatapathTeam {
     guint forgotten;                     /* looks in a row at which it had not */
     char *model;                         /* (nullable) of an emulated primary that vt_nic_sight_knows() */
     guint64 bar;                         /* where it is mapped; 0: not known */
+    VtNicPace pace;                      /* of the guest that takes it */
     struct _VtDatapathTeamSight *asking; /* (nullable) QEMU is being asked */
     VtDatapathEject *eject;              /* (nullable) the guest is giving up such a primary */
     GArray *waiters;                     /* told when in_force is wanted */

@@ -6,6 +6,8 @@
 
 #define NIC_SIGHT_TIMEOUT_MS 2000
 #define NIC_SIGHT_DEPTH      16 /* bridges behind bridges */
+#define NIC_PACE_PART        4
+#define NIC_PACE_MAX_MS      32 /* a driver that is loaded later says nothing about the guest's pace */
 
 typedef struct {
     const char *model;
@@ -124,6 +126,17 @@ vt_nic_sight_word(const char *text, guint32 *word)
         return FALSE;
     *word = (guint32)value;
     return TRUE;
+}
+
+gboolean
+vt_nic_pace_takes(VtNicPace *pace, const VtNicSight *sight, gint64 now_ms)
+{
+    if (!pace->unmapped_ms || !sight->bar)
+        pace->unmapped_ms = now_ms;
+    if (!sight->receives)
+        pace->closed_ms = now_ms;
+    return sight->receives && now_ms - pace->closed_ms >=
+                                  MIN((pace->closed_ms - pace->unmapped_ms) / NIC_PACE_PART, NIC_PACE_MAX_MS);
 }
 
 /* ---- the conversation ---- */
