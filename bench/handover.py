@@ -149,6 +149,14 @@ class OurConductor:
         os.unlink(self.serial.path)
 
 
+def tell(lab, conductor):
+    """What guest and daemons said last: they are gone when somebody could ask."""
+    said = {'the guest': conductor.serial.text(0)} if hasattr(conductor, 'serial') else {}
+    said.update(('host ' + host.name, host.daemon_log()) for host in lab.hosts)
+    for who, text in said.items():
+        print('# %s:\n#   %s' % (who, '\n#   '.join(text[-4000:].splitlines())), flush=True)
+
+
 def cell(lab, conductor, kind, runs):
     """Boot a guest, migrate it runs times under this traffic; a list of what each did."""
     conductor.boot(lab, guest_options(kind, RATE))
@@ -170,6 +178,9 @@ def cell(lab, conductor, kind, runs):
             results.append(traffic.stop())
             conductor.after()
             time.sleep(1)
+    except Exception:
+        tell(lab, conductor)
+        raise
     finally:
         conductor.end()
         vt.run('ip', '-n', lab.namespace, 'neigh', 'flush', 'dev', 'sw0', 'nud', 'permanent', check=False)

@@ -297,14 +297,6 @@ def cell(lab, conductor, kind, options):
     return results
 
 
-def tell(lab, conductor):
-    """What guest and daemons said last: the machine is gone when somebody could ask."""
-    said = {'the guest': conductor.serial.text(0)} if hasattr(conductor, 'serial') else {}
-    said.update(('host ' + host.name, host.daemon_log()) for host in lab.hosts)
-    for who, text in said.items():
-        print('# %s:\n#   %s' % (who, '\n#   '.join(text[-4000:].splitlines())), flush=True)
-
-
 def row(lab, kind, name, options):
     """One row of the table, with a guest of its own."""
     saved, orchestration = CONDUCTORS[name]
@@ -312,7 +304,7 @@ def row(lab, kind, name, options):
     try:
         results = cell(lab, conductor, kind, options)
     except Exception:
-        tell(lab, conductor)
+        handover.tell(lab, conductor)
         raise
     finally:
         vt.run('ip', '-n', lab.namespace, 'neigh', 'flush', 'dev', 'sw0', 'nud', 'permanent', check=False)

@@ -178,6 +178,22 @@ test_teams_are_found(void)
 }
 
 static void
+test_team_of_a_transient(void)
+{
+    g_autoptr(VtDomainDef) def =
+        parsed(HEAD("", "q35") STANDBY("") HOSTDEV("<alias name='ua-p'/>") "<interface type='user'/>" TAIL);
+    VtTeam team = { 0 };
+
+    g_assert_false(vt_teaming_find(NULL, "ua-p", &team));
+    g_assert_false(vt_teaming_find(def, "ua-s", &team));
+    g_assert_false(vt_teaming_find(def, NULL, &team));
+    g_assert_null(team.persistent);
+    g_assert_true(vt_teaming_find(def, "ua-p", &team));
+    g_assert_true(team.persistent == def->nets->pdata[0]);
+    g_assert_true(team.transient_hostdev == def->hostdevs->pdata[0]);
+}
+
+static void
 test_policy_defaults(void)
 {
     g_autoptr(VtDomainDef) def = parsed(HEAD("<v:team persistent='ua-s'/>", "q35") STANDBY("") VF("") TAIL);
@@ -388,6 +404,7 @@ main(int argc, char **argv)
         g_test_add_data_func(path, &team_rows[i], test_team_row);
     }
     g_test_add_func("/conf/teaming/teams-are-found", test_teams_are_found);
+    g_test_add_func("/conf/teaming/team-of-a-transient", test_team_of_a_transient);
     g_test_add_func("/conf/teaming/policy-defaults", test_policy_defaults);
     g_test_add_func("/conf/teaming/automatic-aliases", test_automatic_aliases);
     g_test_add_func("/conf/teaming/persistent-has-its-mac-from-the-transient",

@@ -317,6 +317,22 @@ vt_teaming_teams(const VtDomainDef *def)
     return teams;
 }
 
+gboolean
+vt_teaming_find(const VtDomainDef *def, const char *transient, VtTeam *team)
+{
+    g_autoptr(GPtrArray) teams = def ? vt_teaming_teams(def) : NULL;
+
+    for (guint i = 0; teams && i < teams->len; i++) {
+        const VtTeam *one = g_ptr_array_index(teams, i);
+
+        if (g_strcmp0(vt_teaming_transient_info(one)->alias, transient) == 0) {
+            *team = *one;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
 void
 vt_teaming_inherit_macs(VtDomainDef *def)
 {

@@ -54,6 +54,14 @@ VtNetDef *vt_teaming_find_persistent(const VtDomainDef *def, const char *alias);
  */
 GPtrArray *vt_teaming_teams(const VtDomainDef *def);
 
+/**
+ * vt_teaming_find - the team of a transient
+ * @def:       (nullable) the domain
+ * @transient: alias
+ * @team:      (out) points into @def; set only on success
+ */
+gboolean vt_teaming_find(const VtDomainDef *def, const char *transient, VtTeam *team);
+
 /** Alias and address of the transient leg. */
 const VtDeviceInfo *vt_teaming_transient_info(const VtTeam *team);
 

@@ -136,14 +136,14 @@ enforce_next(TeamEnforce *enforce)
 gboolean
 vt_team_enforce_gone(VtDomain *domain, const char *alias)
 {
-    g_autofree VtTeam *team = vt_team_switch_find(domain, alias);
-    const char *name = team ? team->persistent->info.alias : NULL;
-    guint bits = team ? vt_team_keep_get(domain, name) : 0;
+    VtTeam team;
+    const char *name = vt_teaming_find(domain->live, alias, &team) ? team.persistent->info.alias : NULL;
+    guint bits = name ? vt_team_keep_get(domain, name) : 0;
 
     if (bits)
         vt_team_keep_remove(domain, name, VT_TEAM_KEEP_ASKED);
     /* team-manage looks after its own. */
-    if (!bits || vt_team_manage_is(team) || vt_device_leaving_has(domain, alias))
+    if (!bits || vt_team_manage_is(&team) || vt_device_leaving_has(domain, alias))
         return FALSE;
     if (!(bits & VT_TEAM_KEEP_REASONS)) {
         vt_log_warning(
@@ -158,10 +158,10 @@ vt_team_enforce_gone(VtDomain *domain, const char *alias)
 void
 vt_team_enforce_forget(VtDomain *domain, const char *alias)
 {
-    g_autofree VtTeam *team = vt_team_switch_find(domain, alias);
+    VtTeam team;
 
-    if (team)
-        vt_team_keep_remove(domain, team->persistent->info.alias,
+    if (vt_teaming_find(domain->live, alias, &team))
+        vt_team_keep_remove(domain, team.persistent->info.alias,
                             VT_TEAM_KEEP_REASONS | VT_TEAM_KEEP_ASKED | VT_TEAM_KEEP_AWAY);
 }
 

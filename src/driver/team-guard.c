@@ -646,8 +646,9 @@ vt_team_guard_close(VtDomain *domain)
 static GuardTeam *
 guard_find_unasked(VtDomain *domain, const char *alias)
 {
-    g_autofree VtTeam *team = vt_team_switch_find(domain, alias);
-    GuardTeam *one = team ? guard_find(domain, team->persistent->info.alias) : NULL;
+    VtTeam team;
+    GuardTeam *one =
+        vt_teaming_find(domain->live, alias, &team) ? guard_find(domain, team.persistent->info.alias) : NULL;
 
     if (!one || !one->is_host || vt_device_leaving_has(domain, alias) ||
         (vt_team_keep_get(domain, one->team) & VT_TEAM_KEEP_REASONS))

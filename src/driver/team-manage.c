@@ -473,25 +473,18 @@ vt_team_manage_abandon(VtDomain *domain)
         manage_stop(manage);
 }
 
-static const VtTeam *
-manage_team_of(GPtrArray *teams, const char *transient)
+static gboolean
+manage_team_of(const VtDomain *domain, const char *transient, VtTeam *team)
 {
-    for (guint i = 0; teams && i < teams->len; i++) {
-        const VtTeam *team = g_ptr_array_index(teams, i);
-
-        if (g_strcmp0(vt_teaming_transient_info(team)->alias, transient) == 0)
-            return team;
-    }
-    return NULL;
+    return domain->driver && vt_teaming_find(domain->live, transient, team);
 }
 
 gboolean
 vt_team_manage_gone(VtDomain *domain, const char *alias)
 {
-    g_autoptr(GPtrArray) teams = domain->live && domain->driver ? vt_teaming_teams(domain->live) : NULL;
-    const VtTeam *team = manage_team_of(teams, alias);
-    TeamManage *manage = team ? manage_get(domain) : NULL;
-    VtTeamLeg *leg = manage ? manage_read_leg(manage, domain->live, team) : NULL;
+    VtTeam team;
+    TeamManage *manage = manage_team_of(domain, alias, &team) ? manage_get(domain) : NULL;
+    VtTeamLeg *leg = manage ? manage_read_leg(manage, domain->live, &team) : NULL;
 
     if (!leg)
         return FALSE;
@@ -516,11 +509,10 @@ vt_team_manage_gone(VtDomain *domain, const char *alias)
 void
 vt_team_manage_forget(VtDomain *domain, const char *alias)
 {
-    g_autoptr(GPtrArray) teams = domain->live && domain->driver ? vt_teaming_teams(domain->live) : NULL;
-    const VtTeam *team = manage_team_of(teams, alias);
+    VtTeam team;
 
-    if (team)
-        manage_read_leg(manage_get(domain), domain->live, team)->leaving = TRUE;
+    if (manage_team_of(domain, alias, &team))
+        manage_read_leg(manage_get(domain), domain->live, &team)->leaving = TRUE;
 }
 
 void
@@ -555,26 +547,24 @@ vt_team_manage_is_away(const VtDomain *domain, const char *alias)
 void
 vt_team_manage_qemu_asks(VtDomain *domain, const char *alias, gboolean asks)
 {
-    g_autoptr(GPtrArray) teams = domain->live && domain->driver ? vt_teaming_teams(domain->live) : NULL;
-    const VtTeam *team = manage_team_of(teams, alias);
+    VtTeam team;
 
-    if (team && !vt_team_manage_is(team))
-        manage_read_leg(manage_get(domain), domain->live, team)->owes = asks;
+    if (manage_team_of(domain, alias, &team) && !vt_team_manage_is(&team))
+        manage_read_leg(manage_get(domain), domain->live, &team)->owes = asks;
 }
 
 gboolean
 vt_team_manage_rescue(VtDomain *domain, const char *alias)
 {
-    g_autoptr(GPtrArray) teams = domain->live && domain->driver ? vt_teaming_teams(domain->live) : NULL;
-    const VtTeam *team = manage_team_of(teams, alias);
+    VtTeam team;
     TeamManage *manage;
     VtTeamLeg *leg;
 
-    if (!team || vt_team_manage_is(team) || domain->qemu_gone || domain->stopping ||
-        vt_team_keep_is(domain, team->persistent->info.alias))
+    if (!manage_team_of(domain, alias, &team) || vt_team_manage_is(&team) || domain->qemu_gone ||
+        domain->stopping || vt_team_keep_is(domain, team.persistent->info.alias))
         return FALSE;
     manage = manage_get(domain);
-    leg = manage_read_leg(manage, domain->live, team);
+    leg = manage_read_leg(manage, domain->live, &team);
     if (leg->lost)
         return FALSE;
     leg->lost = TRUE;

@@ -84,20 +84,6 @@ switch_act(TeamSwitch *run)
 
 /* ---- which team ---- */
 
-VtTeam *
-vt_team_switch_find(const VtDomain *domain, const char *transient)
-{
-    g_autoptr(GPtrArray) teams = domain->live ? vt_teaming_teams(domain->live) : NULL;
-
-    for (guint i = 0; teams && i < teams->len; i++) {
-        const VtTeam *team = g_ptr_array_index(teams, i);
-
-        if (g_strcmp0(vt_teaming_transient_info(team)->alias, transient) == 0)
-            return g_memdup2(team, sizeof *team);
-    }
-    return NULL;
-}
-
 static char *
 switch_names(const VtDomainDef *def)
 {
@@ -117,8 +103,8 @@ static const VtNetDef *
 switch_persistent(const VtDomain *domain, const char *asked, GError **error)
 {
     g_autofree char *names = switch_names(domain->live);
-    g_autoptr(GPtrArray) teams = vt_teaming_teams(domain->live);
     const VtNetDef *found = NULL;
+    VtTeam team;
     guint count = 0;
 
     for (guint i = 0; i < domain->live->nets->len; i++) {
@@ -129,12 +115,8 @@ switch_persistent(const VtDomain *domain, const char *asked, GError **error)
         found = net;
         count++;
     }
-    for (guint i = 0; asked && !found && i < teams->len; i++) {
-        const VtTeam *team = g_ptr_array_index(teams, i);
-
-        if (g_strcmp0(vt_teaming_transient_info(team)->alias, asked) == 0)
-            found = team->persistent;
-    }
+    if (asked && !found && vt_teaming_find(domain->live, asked, &team))
+        found = team.persistent;
     if (!*names)
         vt_error_set(error, VT_ERROR_OPERATION_INVALID, _("domain '%s' has no team"), domain->name);
     else if (!found)

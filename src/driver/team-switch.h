@@ -46,9 +46,6 @@ void vt_team_switch(VtDomain *domain, const VtTeamSwitchParams *params, VtTeamSw
 /** The daemon goes away in the middle: nothing is undone, no client is told. */
 void vt_team_switch_abandon(VtDomain *domain);
 
-/** The team of a transient; NULL when there is none. (transfer full) g_free */
-VtTeam *vt_team_switch_find(const VtDomain *domain, const char *transient);
-
 /** The tables, for docs and for tests that walk them. */
 const VtSeqTable *vt_team_switch_standby_table(void);
 const VtSeqTable *vt_team_switch_primary_table(void);
