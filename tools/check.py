@@ -17,6 +17,7 @@ import stock  # noqa: E402
 WAITING = 'deaf-'  # tests that mostly wait for a time limit of QEMU's: beside the others
 SIDE_BY_SIDE = 4  # files of tests with guests at a time: each has its own hosts, and waits more than it works
 GUESTS = ('vfio', 'e2e')  # suites of such files
+DAEMONS = 'ovs'  # suite of what waits for a running switch: begun with the unit tests
 LATE = 124  # in place of an exit status: the time was over
 LAST_WORDS_S = 120
 SUMMARY_ROOM = 4500  # characters for the failures at the very end: CI keeps little more of what is printed
@@ -203,7 +204,8 @@ def run_jobs(jobs, count, title, width=1):
 
 def run_suite(folder, count, label, suite):
     width = SIDE_BY_SIDE if suite in (*GUESTS, 'unit') else 1  # many unit tests wait for a time limit
-    run_jobs(jobs_of(folder, label, suite), count, '%s %s' % (label, suite), width)
+    together = (DAEMONS, suite) if suite == 'unit' else (suite,)
+    run_jobs([job for one in together for job in jobs_of(folder, label, one)], count, '%s %s' % (label, suite), width)
 
 
 def main():
@@ -223,7 +225,7 @@ def main():
             ['meson', 'introspect', '--tests', 'build'], stdout=subprocess.PIPE, text=True, check=True).stdout)
             for s in t['suite']}
         suites = [s for s in suites if s in known] + sorted(known - set(suites) - {'fuzz'})
-        suites = [s for s in suites if not only or s in only]
+        suites = [s for s in suites if s in only or not only and s != DAEMONS]
         for suite in suites:
             # Tests with guests run once, and under the sanitizers unless that round is left out.
             if suite in GUESTS and (not quick or suite == 'vfio'):
