@@ -35,7 +35,7 @@ typedef struct {
  * @now_ms: of a clock that only goes on
  *
  * net_failover hears standby, and the primary as well, until it has registered the primary that it has opened: what is sent
- * to both legs comes twice meanwhile. No register tells the end of it, but it lasts a quarter to a half of what the guest
+ * to both legs comes twice meanwhile. No register tells the end of it, but it lasts a fifth to a half of what the guest
  * needed from mapping the NIC to opening it (measured: 7 of 31, 15 of 80, 43 of 79 ms, under TCG). A quarter is waited for,
  * since frames that come twice do less harm than frames that are lost.
  */
