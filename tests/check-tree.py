@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every source names its licence in its first lines; po/POTFILES has every file with text for clients."""
+"""Every source names its licence in its first lines; po/POTFILES has every file with text for clients; what lies about is told."""
 
 import re
+import shutil
+import subprocess
 import sys
 
 import csource
 
 SPDX = "SPDX-License-Identifier: LGPL-2.1-or-later"
 SUFFIXES = {".c", ".h", ".py", ".sh", ".build"}
+TOP = {"bench", "check", "CONTRIBUTING.md", "COPYING", "demo", "docs", "meson.build", "meson_options.txt", "po", "README.md",
+       "src", "tests", "tools"}
 TRANSLATED = re.compile(r"(?<![\w>.])N?_\(")
 
 
@@ -21,6 +25,16 @@ def check_licences(root):
             if SPDX not in "\n".join(path.read_text().splitlines()[:3]):
                 problems.append(f"{path.relative_to(root)}: its first lines have no '{SPDX}'")
     return problems
+
+
+def check_top(root):
+    """What a test or a tool has left where it ran is no part of the tree: nothing of it was committed."""
+    if not (root / ".git").exists() or not shutil.which("git"):
+        return []
+    git = ["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-z"]
+    listed = subprocess.run(git, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
+    names = {path.split("/")[0] for path in listed.split("\0") if path and not path.startswith(".")}
+    return [f"{name}: what is this? The tree has no such file or folder (tests/check-tree.py)" for name in sorted(names - TOP)]
 
 
 def check_potfiles(root):
@@ -79,7 +93,7 @@ def check_environment(root):
 def main(argv):
     root = csource.root_from_argv(argv)
     return csource.finish("check-tree",
-                          check_licences(root) + check_potfiles(root) + check_e2e(root) + check_environment(root))
+                          check_top(root) + check_licences(root) + check_potfiles(root) + check_e2e(root) + check_environment(root))
 
 
 if __name__ == "__main__":
