@@ -21,6 +21,7 @@ static void
 set_up(Fixture *f, gconstpointer unused)
 {
     f->dir = g_dir_make_tmp("vt-file-XXXXXX", NULL);
+    g_assert_nonnull(f->dir);
     f->path = g_build_filename(f->dir, "file", NULL);
 }
 

@@ -342,6 +342,7 @@ net_porttest_set_up(Fixture *fixture, gconstpointer user)
     VtUuid uuid;
 
     fixture->dir = g_dir_make_tmp("vt-net-port-XXXXXX", NULL);
+    g_assert_nonnull(fixture->dir);
     fixture->config.lib_dir = fixture->dir;
     net_porttest_daemon.ports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     net_porttest_daemon.refuses = NULL;

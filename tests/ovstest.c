@@ -116,6 +116,7 @@ lab_up(void)
     g_autofree char *create = NULL, *database = NULL;
 
     lab.dir = g_dir_make_tmp("vt-ovs-XXXXXX", NULL);
+    g_assert_nonnull(lab.dir);
     g_setenv("OVS_RUNDIR", lab.dir, TRUE);
     g_setenv("OVS_LOGDIR", lab.dir, TRUE);
     g_setenv("OVS_DBDIR", lab.dir, TRUE);

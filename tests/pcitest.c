@@ -110,6 +110,7 @@ static void
 set_up(Tree *t, gconstpointer unused)
 {
     t->root = g_dir_make_tmp("vt-pci-XXXXXX", NULL);
+    g_assert_nonnull(t->root);
     t->host = (VtPciHost){ .root = t->root, .write = tree_write, .user = t };
     t->writes = g_string_new(NULL);
     tree_device(t, BR, "0x1901\n", "0x060400\n", "../../drivers/pcieport");

@@ -139,6 +139,7 @@ set_up(Host *h, gconstpointer unused)
     VtLinkInfo link;
 
     h->root = g_dir_make_tmp("vt-probe-XXXXXX", NULL);
+    g_assert_nonnull(h->root);
     h->reserved = g_strdup_printf("%s/reservations", h->root);
     h->dev = g_strdup_printf("%s/dev", h->root);
     h->host = (VtPciHost){ .root = h->root, .write = host_write, .user = h };

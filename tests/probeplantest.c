@@ -309,6 +309,7 @@ static void
 reports_set_up(Reports *r, gconstpointer unused)
 {
     r->dir = g_dir_make_tmp("vt-probe-XXXXXX", NULL);
+    g_assert_nonnull(r->dir);
     fill(&r->result, late_nic, G_N_ELEMENTS(late_nic));
     r->nic = (VtPciInfo){ .vendor = about.vendor, .device = about.device, .driver = "igb" };
 }

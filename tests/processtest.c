@@ -25,6 +25,7 @@ fixture_new(void)
     Fixture *f = g_new0(Fixture, 1);
 
     f->dir = g_dir_make_tmp("vt-process-XXXXXX", NULL);
+    g_assert_nonnull(f->dir);
     f->log = g_build_filename(f->dir, "log", NULL);
     f->pid = g_build_filename(f->dir, "pid", NULL);
     f->monitor = g_build_filename(f->dir, "monitor", NULL);

@@ -589,6 +589,7 @@ fake_host_open(FakeHost *host)
         fake_log = g_string_new(NULL);
     }
     host->dir = g_dir_make_tmp("vt-driver-XXXXXX", NULL);
+    g_assert_nonnull(host->dir);
     host->events = g_ptr_array_new_with_free_func(g_free);
     fake_host_make_driver(host);
 }
