@@ -270,6 +270,23 @@ lab_return_well(Lab *lab)
     g_assert_no_error(lab->error);
 }
 
+/* The client comes back from a destination that failed at once. */
+static void
+test_return_waits_for_the_end(void)
+{
+    Lab lab;
+
+    lab_open_src(&lab, TRUE, TRUE, 0, 0);
+    lab.ending = 3;
+    lab_run_well(&lab);
+    g_assert_cmpstr(lab.run_state, ==, "finish-migrate");
+    lab_return_well(&lab);
+    g_assert_cmpstr(lab.run_state, ==, "running");
+    g_assert_true(lab_did(&lab, "migrate:nowhere"));
+    g_assert_true(lab.plugged);
+    lab_close(&lab);
+}
+
 /* It was suspended while it was sent, and comes back: its primary is plugged when it is resumed. */
 static void
 test_suspended_gets_its_primary_later(void)
@@ -379,6 +396,7 @@ main(int argc, char **argv)
     g_test_add_func("/qemu/mig-src/who-was-suspended-stays-so", test_suspended_stays);
     g_test_add_func("/qemu/mig-src/suspended-gets-its-primary-when-resumed",
                     test_suspended_gets_its_primary_later);
+    g_test_add_func("/qemu/mig-src/return-waits-for-the-end", test_return_waits_for_the_end);
     g_test_add_func("/qemu/mig-src/removed-primary-is-added-again", test_removed_is_added);
     g_test_add_func("/qemu/mig-src/cancelled-in-the-monitor", test_cancelled_in_the_monitor);
     g_test_add_func("/qemu/mig-src/freed-where-it-stands", test_freed);

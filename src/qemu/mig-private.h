@@ -39,7 +39,8 @@ struct _VtMigSrc {
     gboolean awaits_resume; /* the primaries cannot be plugged before the CPUs run */
     char *gone;             /* (nullable) QEMU is: why */
     gboolean polling;       /* a query is under way */
-    guint poll_timer, unplug_timer;
+    guint poll_timer;
+    guint step_timer;   /* of the step that waits */
     guint unplug_asked; /* again */
     VtMigLate *late;    /* (nullable) the time is over; whose primary is late is being found out */
     JsonNode *saved;    /* parameters to put back */

@@ -17,12 +17,46 @@
 #include "util/message-id.h"
 
 #define MIG_SRC_NOWHERE "unix:/proc/virtteam-nowhere"
+#define MIG_SRC_END_MS  10
+
+static gboolean mig_src_ask_end(gpointer user);
+
+static void
+mig_src_got_end(gpointer user, JsonNode *result, const GError *error)
+{
+    VtMigSrc *src = user;
+
+    if (error)
+        vt_mig_src_step_failed(src, g_error_copy(error));
+    else if (g_str_equal(vt_json_string_or(result, "status", ""), "finish-migrate"))
+        src->step_timer = g_timeout_add(MIG_SRC_END_MS, mig_src_ask_end, src);
+    else
+        vt_mig_src_step_done(src);
+}
+
+/*
+ * QEMU tells the end of a migration before the thread that made it has looked at that. Until it has, QEMU refuses
+ * 'cont' ("Migration is not finalized yet"), and aborts when the next migration begins. [Source: QEMU
+ * migration/migration.c, migration_iteration_finish; seen with 7.2.]
+ */
+static gboolean
+mig_src_ask_end(gpointer user)
+{
+    VtMigSrc *src = user;
+    g_autoptr(GError) error = NULL;
+
+    src->step_timer = 0;
+    if (vt_mig_src_ask(src, "query-status", NULL, mig_src_got_end, &error) != VT_STEP_WAIT)
+        vt_mig_src_step_failed(src, g_steal_pointer(&error));
+    return G_SOURCE_REMOVE;
+}
 
 static void
 mig_src_cancel_status(VtMigSrc *src, VtMigStatus status)
 {
     if (!vt_mig_status_is_active(status)) {
-        vt_mig_src_step_done(src);
+        src->on_status = NULL;
+        mig_src_ask_end(src);
         return;
     }
     if (src->cancelling || status == VT_MIG_STATUS_CANCELLING)
@@ -214,7 +248,7 @@ step_check_primaries(VtSeq *seq, gpointer data, GError **error)
 
 static const VtStep mig_src_return_steps[] = {
     { .name = "cancel",
-      .waits_for = "no migration under way",
+      .waits_for = "no migration under way, nor its end",
       .start = step_cancel,
       .timeout_ms = VT_MIG_SRC_CANCEL_MS },
     { .name = "resume",

@@ -53,7 +53,7 @@ vt_mig_src_begin_step(VtMigSrc *src)
 {
     vt_mig_calls_forget(src->calls);
     src->on_status = NULL;
-    g_clear_handle_id(&src->unplug_timer, g_source_remove);
+    g_clear_handle_id(&src->step_timer, g_source_remove);
     g_clear_pointer(&src->late, vt_mig_late_free);
 }
 
@@ -365,7 +365,7 @@ mig_src_unplug_tick(gpointer user)
 {
     VtMigSrc *src = user;
 
-    src->unplug_timer = 0;
+    src->step_timer = 0;
     if (src->unplug_asked >= src->unplug_retries) {
         src->late = vt_mig_late_ask(src->funcs.qmp(src->user), src->teams, &vt_pci_host_system,
                                     mig_src_unplug_timed_out, src);
@@ -379,7 +379,7 @@ mig_src_unplug_tick(gpointer user)
                          vt_json_node_new(vt_json_object_new(
                              "s:id", g_array_index(src->teams, VtMigSrcTeam, i).transient, NULL)),
                          VT_MIG_SRC_ANSWER_MS, NULL, NULL, NULL);
-    src->unplug_timer =
+    src->step_timer =
         g_timeout_add(src->unplug_timeout_ms / (src->unplug_retries + 1), mig_src_unplug_tick, src);
     return G_SOURCE_REMOVE;
 }
@@ -394,18 +394,18 @@ mig_src_unplug_status(VtMigSrc *src, VtMigStatus status)
     if (status == VT_MIG_STATUS_NONE || status == VT_MIG_STATUS_SETUP || status == VT_MIG_STATUS_FAILED)
         return;
     if (status == VT_MIG_STATUS_WAIT_UNPLUG) {
-        if (src->unplug_timer || src->late)
+        if (src->step_timer || src->late)
             return;
         vt_mig_src_phase(src, "unplug");
         /* A guest without teams of ours has primaries all the same when its QEMU was started by hand. */
         if (src->unplug_timeout_ms)
-            src->unplug_timer =
+            src->step_timer =
                 g_timeout_add(src->unplug_timeout_ms / (src->unplug_retries + 1), mig_src_unplug_tick, src);
         return;
     }
     if (src->teams->len > 0 && src->funcs.team)
         src->funcs.team(NULL, "ejected", src->user);
-    g_clear_handle_id(&src->unplug_timer, g_source_remove);
+    g_clear_handle_id(&src->step_timer, g_source_remove);
     vt_mig_src_step_done(src);
 }
 
@@ -586,7 +586,7 @@ vt_mig_src_free(VtMigSrc *src)
     vt_mig_calls_free(src->calls);
     vt_mig_calls_free(src->polls);
     vt_mig_src_stop_polling(src);
-    g_clear_handle_id(&src->unplug_timer, g_source_remove);
+    g_clear_handle_id(&src->step_timer, g_source_remove);
     vt_mig_late_free(src->late);
     for (guint i = 0; i < src->teams->len; i++) {
         VtMigSrcTeam *team = &g_array_index(src->teams, VtMigSrcTeam, i);

@@ -33,6 +33,7 @@ typedef struct {
     const char *status;   /* of the migration */
     const char *error_desc;
     const char *run_state;  /* of the guest */
+    guint ending;           /* so often it is asked for before QEMU is done with a completed migration */
     gboolean ran;           /* before the migration */
     guint caps_on;          /* how many */
     gint64 bandwidth;       /* a parameter */
