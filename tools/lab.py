@@ -128,6 +128,22 @@ def clean():
                 shutil.rmtree(path, ignore_errors=True)
 
 
+def virsh_is_lost(pid):
+    """Whether a virsh waits for a thread of its own that has ended: for ever.
+
+    The jobs that virsh watches (migrate, save, managedsave, dump) are done by a thread, which at its end tells the main
+    loop to quit. If it is refused so fast that the loop does not run yet, the loop never learns of it (virsh 9.0, with
+    any daemon; on a busy machine one refused command in a hundred). It catches SIGINT while it watches, and only then.
+    """
+    try:
+        threads = os.listdir('/proc/%d/task' % pid)
+        with open('/proc/%d/status' % pid) as f:
+            caught = int(re.search(r'^SigCgt:\s*(\w+)', f.read(), re.M).group(1), 16)
+    except OSError:
+        return False
+    return len(threads) <= 2 and bool(caught & 1 << signal.SIGINT - 1)  # the main and the event loop's
+
+
 class Serial:
     """What a guest wrote on its serial line, over all hosts it has been on (the log is opened for appending)."""
 
@@ -299,20 +315,37 @@ class Host:
     # --- its client
     def virsh(self, *args, check=True, timeout=60, options=(), more_input=None):
         """Run stock virsh against this host; a CompletedProcess. LabError when check and it fails."""
-        argv = ['virsh', '-q', '-c', self.uri, *options, *args]
-        try:
-            done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors='replace',
-                                  input=more_input if more_input is not None else '', timeout=patient(timeout),
-                                  check=False)
-        except subprocess.TimeoutExpired:
-            raise LabError('host %s: virsh %s: no answer in %g s' % (self.name, ' '.join(args), patient(timeout))) from None
+        while True:
+            done = self.end_virsh(self.start_virsh(*args, options=options, stdin=subprocess.PIPE), timeout, more_input or '')
+            if done:
+                break
+            print('# virsh %s lost the end of its own thread: once more' % args[0], file=sys.stderr)
         if check and done.returncode != 0:
             raise LabError('host %s: virsh %s: %s' % (self.name, ' '.join(args), (done.stderr + done.stdout).strip()))
         return done
 
-    def start_virsh(self, *args, options=()):
+    def end_virsh(self, process, timeout, more_input):
+        """Wait until a virsh has ended; a CompletedProcess, or None if it never will (and is killed). LabError after timeout."""
+        deadline = time.monotonic() + patient(timeout)
+        was_lost = False
+        while True:
+            try:
+                out, err = process.communicate(more_input, timeout=2)
+                return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+            except subprocess.TimeoutExpired:
+                is_lost = virsh_is_lost(process.pid)
+                if time.monotonic() < deadline and not (is_lost and was_lost):
+                    more_input, was_lost = None, is_lost
+                    continue
+            process.kill()
+            process.communicate()
+            if is_lost:
+                return None
+            raise LabError('host %s: %s: no answer in %g s' % (self.name, ' '.join(process.args), patient(timeout)))
+
+    def start_virsh(self, *args, options=(), stdin=subprocess.DEVNULL):
         """Start virsh in the background; a Popen with pipes."""
-        return subprocess.Popen(['virsh', '-q', '-c', self.uri, *options, *args], stdin=subprocess.DEVNULL,
+        return subprocess.Popen(['virsh', '-q', '-c', self.uri, *options, *args], stdin=stdin,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors='replace')
 
     def define(self, xml, check=True):
