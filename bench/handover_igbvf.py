@@ -133,8 +133,8 @@ def test_module():
 
 def measure(options):
     """What the machine within has measured: a list of {traffic, primary, conducted by, results}."""
-    if not os.path.exists(os.path.join(vfiolab.VFIO, 'host.cpio')):
-        raise vt.LabError("'%s' is not complete: run tests/vfio/setup.sh first" % vfiolab.VFIO)
+    if not os.path.exists(os.path.join(vt.VFIO, 'host.cpio')):
+        raise vt.LabError("'%s' is not complete: run tests/vfio/setup.sh first" % vt.VFIO)
     test = test_module()
     folder = tempfile.mkdtemp(prefix='vt-vfio-')
     share = os.path.join(folder, 'share')

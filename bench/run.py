@@ -24,11 +24,10 @@ import stock  # noqa: E402
 vt.EMULATOR = vt.QEMU  # as stock libvirtd has it
 
 NAME = 'bench1'
-EMULATOR = os.path.join(os.environ.get('VT_VFIO', os.path.join(vt.BUILD, 'vfio')), 'qemu-system-x86_64')
 
 
 def add_emulator(parser):
-    parser.add_argument('--emulator', default=EMULATOR, help='a QEMU, 9.0 or newer (that of tests/vfio)')
+    parser.add_argument('--emulator', default=vt.NEWER_QEMU, help='a QEMU, 9.0 or newer (that of tests/vfio)')
 
 
 def migrate_with(emulator):

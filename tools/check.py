@@ -99,7 +99,8 @@ class Count:
             self.add('%s: %s' % (name, 'it was not over in time' if status == LATE else 'exit status %d' % status), False,
                      telling(lines))
         elif cases + bad == 0:
-            self.add(name, status == 0, telling(lines))
+            # A test that has left out all it has (1..0 # SKIP) needs something that the machine lacks.
+            self.add(name, status == 0 and not is_tap, telling(lines))
 
     def summary(self, room):
         """The failures in so many characters: CI keeps only the end of the output."""

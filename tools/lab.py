@@ -29,6 +29,7 @@ TOOLS = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(TOOLS)
 GUEST = os.environ.get('VT_GUEST', os.path.join(TOP, 'build', 'guest'))
 BUILD = os.environ.get('VT_BUILD', os.path.join(TOP, 'build'))
+VFIO = os.environ.get('VT_VFIO', os.path.join(BUILD, 'vfio'))  # what tests/vfio/setup.sh has made
 CLIENT_IP = '10.77.0.1'
 GUEST_IP = '10.77.0.2'
 MEMORY = '/dev/shm'  # a tmpfs of every Linux
@@ -36,6 +37,7 @@ MAC = '52:54:00:77:00:02'
 NAMESPACE = 'urn:virtteam:domain:1'
 QEMU = '/usr/bin/qemu-system-x86_64'
 EMULATOR = os.path.join(TOOLS, 'qemu-tcg')  # of guests that migrate: docs/migration.md, "Without KVM"
+NEWER_QEMU = os.path.join(VFIO, 'qemu-system-x86_64')
 # A wait ends with what it waits for. Its time limit only says when to give up, and tests run on busy machines: they
 # set this, and no wait is given up earlier.
 patience_s = 0

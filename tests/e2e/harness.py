@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the end-to-end tests share: a lab a class, stock virsh, and TAP for meson.
 
-A test file ends with `harness.main()`. Run one by hand with `python3 tests/e2e/life.py [-v] [NAME...]`.
+A test file ends with `harness.main()`. Run one by hand with `python3 tests/e2e/life.py [NAME...]`.
 VT_E2E_STOCK=1 runs the files that can against stock libvirtd instead: what it does differently stands in the tests
 as `self.differs(...)` with the reason.
 """
@@ -237,10 +237,9 @@ class LabTest(unittest.TestCase):
 class TapResult(unittest.TestResult):
     """Test results as TAP, each failure with its whole story as a diagnostic."""
 
-    def __init__(self, verbose):
+    def __init__(self):
         super().__init__()
         self.number = 0
-        self.verbose = verbose
         self.started = 0.0
         self.teller = story.Story()
 
@@ -258,7 +257,7 @@ class TapResult(unittest.TestResult):
             name = str(test)
         words = name.split('.')[-1].replace('test_', '').replace('_', '-')
         print('%s %d %s%s' % ('ok' if ok else 'not ok', self.number, words, more))
-        if self.verbose and self.started:
+        if self.started:
             print('# %.1f s' % (time.monotonic() - self.started))
         sys.stdout.flush()
 
@@ -306,7 +305,7 @@ def main():
     if os.geteuid() != 0:
         print('1..0 # SKIP network namespaces need root')
         sys.exit(0)
-    result = TapResult('-v' in sys.argv)
+    result = TapResult()
 
     def time_is_over(*_):
         # As an error of the test that stands, so that it is told what there is to see.

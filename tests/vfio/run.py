@@ -26,7 +26,7 @@ import time
 import tty
 
 import vfiolab
-from vfiolab import EMULATOR, VFIO, HERE, LabError, vt, wait_for
+from vfiolab import EMULATOR, HERE, LabError, vt, wait_for
 
 # Beyond 2.75 GiB SeaBIOS 1.16.3 puts VFs' BARs above 4 GiB, and QEMU 10.0.2 maps those with half of their address.
 MEMORY_MIB = 2560
@@ -67,7 +67,7 @@ def machine_argv(folder, share, shell):
     argv = [EMULATOR, '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
             '-machine', 'q35,usb=off,vmport=off', '-accel', 'tcg,thread=multi,tb-size=1024', '-cpu', 'max', '-smp', '2',
             '-m', str(MEMORY_MIB), '-device', 'intel-iommu,intremap=on,eim=on,caching-mode=on',
-            '-kernel', os.path.join(vt.GUEST, 'vmlinux'), '-initrd', os.path.join(VFIO, 'host.cpio'),
+            '-kernel', os.path.join(vt.GUEST, 'vmlinux'), '-initrd', os.path.join(vt.VFIO, 'host.cpio'),
             '-serial', 'file:' + os.path.join(folder, 'console'),
             '-fsdev', 'local,id=root,path=/,security_model=none,readonly=on,multidevs=remap',
             '-device', 'virtio-9p-pci,fsdev=root,mount_tag=root',
@@ -88,7 +88,7 @@ def write_go(folder, arguments, program=os.path.join(HERE, 'inside.py')):
     path = os.path.join(folder, 'go')
     with open(path, 'w') as f:
         f.write("#!/bin/sh\nexport VT_BUILD='%s' VT_GUEST='%s' VT_VFIO='%s'\nexec python3 '%s' \"$1\"%s\n" % (
-            os.path.realpath(vt.BUILD), os.path.realpath(vt.GUEST), os.path.realpath(VFIO),
+            os.path.realpath(vt.BUILD), os.path.realpath(vt.GUEST), os.path.realpath(vt.VFIO),
             program, ''.join(" '%s'" % a for a in arguments)))
     os.chmod(path, 0o755)
 
@@ -210,8 +210,8 @@ def main():
     if os.geteuid() != 0:
         print('1..0 # SKIP network namespaces need root')
         return 0
-    if not os.path.exists(os.path.join(VFIO, 'host.cpio')):
-        print("Bail out! '%s' is not complete: run tests/vfio/setup.sh first" % VFIO)
+    if not os.path.exists(os.path.join(vt.VFIO, 'host.cpio')):
+        print("Bail out! '%s' is not complete: run tests/vfio/setup.sh first" % vt.VFIO)
         return 1
     folder = tempfile.mkdtemp(prefix='vt-vfio-')
     share = os.path.join(folder, 'share')

@@ -19,8 +19,7 @@ sys.path.insert(0, os.path.join(HERE, '..', '..', 'tools'))
 import lab as vt  # noqa: E402
 from lab import LabError, run, wait_for  # noqa: E402
 
-VFIO = os.environ.get('VT_VFIO', os.path.join(vt.BUILD, 'vfio'))
-EMULATOR = os.path.join(VFIO, 'qemu-system-x86_64')
+EMULATOR = vt.NEWER_QEMU
 PF_MACS = {'a': '52:54:00:99:00:0a', 'b': '52:54:00:99:00:0b'}
 BRIDGE_IPS = {'a': '10.77.0.11', 'b': '10.77.0.12'}
 CLIENT_MAC = '52:54:00:99:00:0c'
