@@ -151,7 +151,7 @@ def measure(options):
                     save_raw(share, kind, saved, words)
         test.write_go(folder, [json.dumps(options)], os.path.abspath(__file__))
         machine = test.start_machine(folder, share, False)
-        if test.follow(machine, folder, share, LIMIT_S) != 0:
+        if test.follow(machine, folder, share, LIMIT_S)[0] != 0:
             raise vt.LabError('the machine within has not measured everything')
         with open(os.path.join(share, RESULTS)) as f:
             return json.load(f)

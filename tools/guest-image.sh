@@ -20,7 +20,7 @@ for tool in busybox:busybox-static cpio:cpio modprobe:kmod python3:python3 gcc:g
 done
 PATH=$PATH:/sbin:/usr/sbin
 
-stamp=$(cat "$0" "$here/guest-init" "$here/probe.c" | sha256sum | cut -d' ' -f1)
+stamp=$(cat "$0" "$here/guest-init" "$here/probe.c" "$here/guest-links.c" | sha256sum | cut -d' ' -f1)
 if [ -s "$out/vmlinux" ] && [ -s "$out/initrd.cpio" ] && [ -x "$out/probe" ] && [ "$(cat "$out/stamp" 2>/dev/null || true)" = "$stamp" ]; then
   say "$out is up to date"
   exit 0
@@ -74,7 +74,8 @@ busybox=$(command -v busybox)
 cp "$busybox" "$root/bin/busybox"
 ln -s busybox "$root/bin/sh"
 gcc -O2 -static -o "$root/bin/probe" "$here/probe.c"
-strip "$root/bin/probe"
+gcc -O2 -static -o "$root/bin/guest-links" "$here/guest-links.c"
+strip "$root/bin/probe" "$root/bin/guest-links"
 gcc -O2 -o "$out/probe" "$here/probe.c"
 install -m 755 "$here/guest-init" "$root/init"
 for module in $modules; do

@@ -165,7 +165,7 @@ class Teams(SaveTest):
         self.a.virsh('resume', self.domain)
         self.assert_alive()
         # Nothing was asked of the guest.
-        self.assertNotIn('primary', serial.text(mark))
+        self.assertNotIn('unregistered', serial.text(mark))
 
     def test_full_disk_leaves_a_team_of_the_driver_as_it_was(self):
         self.full_disk(policy=BY_DRIVER)

@@ -14,6 +14,7 @@ tests/vfio/setup.sh has to be run before. VT_BUILD and VT_GUEST as in tools/lab.
 import contextlib
 import glob
 import os
+import re
 import select
 import shutil
 import signal
@@ -34,8 +35,7 @@ LIMIT_S = 1200
 SILENT_S = 420  # inside.py says so before when a test is stuck: after this the machine itself stands still
 BOOT_S = 90  # it takes 5 on a machine that has nothing else to do
 BOOTS = 3
-# QEMU's own race, when one processor uses a device while another one moves a device's memory: it aborts.
-QEMU_RACE = 'iotlb_to_section: Assertion'
+PANIC = 'Kernel panic'
 
 
 def boot_image(folder, name='team1.image', options=''):
@@ -141,18 +141,18 @@ def kill(machine, why, folder):
 
 
 def follow(machine, folder, share, limit_s=LIMIT_S, silent_s=None, at_once=True):
-    """Print what the tests print until the machine ends; their exit status. None: a fault of QEMU's or of the kernel on its
-    emulated hardware, by which the machine ended or stood still; what had been printed is told as remarks."""
+    """Wait until the machine ends; the tests' exit status and what they print, which is printed at once or not at all. The status
+    is None after a fault of QEMU's, or of the kernel on its emulated hardware, by which the machine ended or stood still."""
     out = os.path.join(share, 'out')
+    told = ''
     done = 0
-    kept = []
     started = heard = time.monotonic()
     fault = False
     while True:
         ended = machine.poll() is not None
         text = read(out, done)
         done += len(text.encode())
-        kept.append(text)
+        told += text
         if at_once:
             sys.stdout.write(text)
             sys.stdout.flush()
@@ -167,18 +167,74 @@ def follow(machine, folder, share, limit_s=LIMIT_S, silent_s=None, at_once=True)
             kill(machine, 'no end after %d s' % limit_s, folder)
         time.sleep(0.3)
     status = read(os.path.join(share, 'status')).strip()
-    if not at_once:
-        fault = fault or status == str(vfiolab.EMULATORS_FAULT)
-        if fault or (not status and QEMU_RACE in read(os.path.join(folder, 'qemu.log'))):
-            told = ''.join(kept) + read(os.path.join(folder, 'console'))[-3000:]
-            print('# ' + '# '.join(told.splitlines(True)), flush=True)
-            return None
-        sys.stdout.write(''.join(kept))
+    if status and int(status) != vfiolab.EMULATORS_FAULT and not fault:
+        return int(status), told
+    console = read(os.path.join(folder, 'console'))[-3000:]
     if not status:
-        print('Bail out! the machine within ended early:\n# ' + '\n# '.join(
-            read(os.path.join(folder, 'console'))[-3000:].splitlines()))
-        return 1
-    return int(status)
+        remark('the machine within has not told how the tests ended; its QEMU: exit status %d' % machine.returncode,
+               read(os.path.join(folder, 'qemu.log'))[-2000:], console)
+    # A machine that ends without a word of its kernel's has met an assertion of QEMU's, or was reset.
+    if fault or status or (PANIC not in console and machine.returncode != -signal.SIGKILL):
+        return None, told
+    return 1, told
+
+
+def remark(*texts):
+    """Print what is no result."""
+    for text in texts:
+        for line in text.splitlines():
+            print('# ' + line)
+    sys.stdout.flush()
+
+
+def results(told, before):
+    """TAP, with its results numbered as those that follow so many others."""
+    told = re.sub(r'^((?:not )?ok) (\d+)', lambda m: '%s %d' % (m.group(1), int(m.group(2)) + before), told, flags=re.M)
+    return re.sub(r'^1\.\.(\d+)', lambda m: '1..%d' % (int(m.group(1)) + before), told, flags=re.M)
+
+
+def told_to_the_end(told):
+    """What was printed of stories that were told to their end, and what after them."""
+    end = max([m.end() for m in re.finditer(r'^# told: .*\n', told, re.M)], default=0)
+    return told[:end], told[end:]
+
+
+def remaining(told):
+    """The names of the stories that were not told to their end."""
+    ended = re.findall(r'^# told: (\w+)', told, re.M)
+    return [name for name in ' '.join(re.findall(r'^# stories: (.*)', told, re.M)[:1]).split() if name not in ended]
+
+
+def run_tests(folder, share, names, at_once):
+    """Run the tests in a machine; their exit status. After a fault that is not theirs, what is left of them in another one."""
+    write_go(folder, names)
+    machine = start_machine(folder, share, False)
+    try:
+        status, told = follow(machine, folder, share, silent_s=SILENT_S, at_once=at_once)
+        if status is None and not at_once:
+            left = [] if names else remaining(told)
+            whole, broken = told_to_the_end(told) if left else ('', told)
+            sys.stdout.write(whole)
+            remark(broken, 'the machine within has ended by a fault of its own: what is left, once more')
+            for name in ('out', 'status'):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(share, name))
+            write_go(folder, names or left)
+            machine = start_machine(folder, share, False)
+            status, told = follow(machine, folder, share, at_once=False)
+            told = results(told, len(re.findall(r'^(?:not )?ok ', whole, re.M)))
+        if not at_once:
+            sys.stdout.write(told)
+        if status is None:
+            print('Bail out! the machine within ended by a fault of its own')
+            return 1
+        if status != 0:  # the kernel may know why
+            remark('the console:', read(os.path.join(folder, 'console'))[-3000:])
+        return status
+    finally:
+        if machine.poll() is None:
+            machine.kill()
+            machine.wait()
 
 
 def converse(machine, path):
@@ -222,20 +278,10 @@ def main():
         started = time.monotonic()
         boot_image(share)
         print('# the guest was booted and saved in %.1f s' % (time.monotonic() - started), flush=True)
-        write_go(folder, (['--up'] if keep else []) + names)
-        machine = start_machine(folder, share, keep)
         if not keep:
-            status = follow(machine, folder, share, silent_s=SILENT_S, at_once='-v' in sys.argv)
-            if status is None:
-                print('# the machine within has ended by a fault of its own: once more', flush=True)
-                for name in ('out', 'status'):
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(os.path.join(share, name))
-                machine = start_machine(folder, share, keep)
-                status = follow(machine, folder, share)
-            if status != 0:  # the kernel may know why
-                print('# the console: ' + '\n# '.join(read(os.path.join(folder, 'console'))[-3000:].splitlines()), flush=True)
-            return status
+            return run_tests(folder, share, names, '-v' in sys.argv)
+        write_go(folder, ['--up'])
+        machine = start_machine(folder, share, keep)
         wait_for(lambda: os.path.exists(os.path.join(share, 'status')) or machine.poll() is not None, 300,
                  lambda: 'both hosts to be up: ' + read(os.path.join(share, 'out'))[-2000:], 0.2)
         print(read(os.path.join(share, 'out')), flush=True)
