@@ -103,7 +103,7 @@ def strike_steps(test, host, steps, left):
                 with open(host.environment['VIRTTEAM_FAULT_FILE'], 'w'):
                     pass
                 if action != 'fail':
-                    host.daemon.wait(20)
+                    host.daemon.wait(harness.patient(20))
                     host.start_daemon()
                     killed += 1
                 host.wait_state(test.domain, 'shut off')

@@ -273,7 +273,7 @@ class Life(harness.LabTest):
         shell = subprocess.Popen(['virsh', '-q', '-c', self.a.uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, text=True)
         out, err = shell.communicate('hostname\nlist --all\nstart %s\ndomstate %s\ndestroy %s\n' % ((self.domain,) * 3),
-                                     timeout=60)
+                                     timeout=harness.patient(60))
         self.assertEqual(err, '')
         self.assertIn('running', out)
 

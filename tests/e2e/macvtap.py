@@ -124,7 +124,7 @@ class Direct(harness.LabTest):
                     self.assertNotEqual(self.a.virsh('attach-device', self.domain, path, check=False).returncode, 0)
                     with open(self.a.environment['VIRTTEAM_FAULT_FILE'], 'w'):
                         pass
-                    self.a.daemon.wait(20)
+                    self.a.daemon.wait(harness.patient(20))
                     self.a.start_daemon()
                     self.a.wait_state(self.domain, 'running')
                     if (step, action) == ('plug', 'kill-after'):

@@ -60,12 +60,12 @@ class Switch:
     def kill_daemon(self):
         process = self.processes.pop()
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(harness.patient(10))
 
     def stop(self):
         for process in self.processes:
             process.send_signal(signal.SIGKILL)
-            process.wait(10)
+            process.wait(harness.patient(10))
 
     def ports(self):
         """Ports other than the uplink."""

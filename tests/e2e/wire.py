@@ -481,7 +481,7 @@ class Life(unittest.TestCase):
     def test_time_out(self):
         self.daemon.arguments += ['--timeout', '2']
         self.daemon.start()
-        self.assertEqual(self.daemon.process.wait(20), 0)
+        self.assertEqual(self.daemon.process.wait(patient(20)), 0)
         self.assertFalse(os.path.exists(self.daemon.socket))
 
     def test_socket_from_systemd(self):
@@ -501,7 +501,7 @@ class Life(unittest.TestCase):
             self.assertEqual(got.returncode, 0, got.stderr)
         finally:
             process.terminate()
-            self.assertEqual(process.wait(20), 0)
+            self.assertEqual(process.wait(patient(20)), 0)
         self.assertTrue(os.path.exists(path))
 
     def test_session(self):
