@@ -159,6 +159,8 @@ test_bad_json_is_refused(void)
         "{\"format\":1}",
         "{\"format\":99,\"binary\":\"b\",\"arch\":\"a\",\"version\":1,\"machines\":[]}",
         "{\"format\":1,\"binary\":\"b\",\"arch\":\"a\",\"version\":1,\"machines\":5}",
+        "{\"format\":1,\"binary\":\"b\",\"arch\":\"a\",\"version\":-2022,\"machines\":[]}",
+        "{\"format\":1,\"binary\":\"b\",\"arch\":\"a\",\"version\":2147483648,\"machines\":[]}",
     };
     /* Aliases that lead to each other, or nowhere. */
     static const char loop[] =

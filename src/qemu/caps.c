@@ -592,10 +592,11 @@ caps_read(JsonObject *from)
     guint i;
 
     if (caps_int(from, "format") != CAPS_FORMAT || !caps_string(from, "binary") ||
-        !caps_string(from, "arch") || !caps_int(from, "version") || !caps_member_array(from, "machines"))
+        !caps_string(from, "arch") || caps_int(from, "version") <= 0 ||
+        caps_int(from, "version") > G_MAXINT32 || !caps_member_array(from, "machines"))
         return NULL;
     caps = caps_new(caps_string(from, "binary"));
-    caps->version = (guint)CLAMP(caps_int(from, "version"), 0, G_MAXINT32);
+    caps->version = (guint)caps_int(from, "version");
     caps->package = g_strdup(caps_string(from, "package"));
     caps->arch = g_strdup(caps_string(from, "arch"));
     for (i = 0; names[i]; i++) {
