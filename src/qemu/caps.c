@@ -588,15 +588,16 @@ caps_read(JsonObject *from)
     g_autoptr(VtQemuCaps) caps = NULL;
     g_auto(GStrv) names = caps_strv(caps_member_array(from, "capabilities"));
     g_auto(GStrv) devices = caps_strv(caps_member_array(from, "devices"));
+    gint64 version = caps_int(from, "version");
     JsonArray *list;
     guint i;
 
     if (caps_int(from, "format") != CAPS_FORMAT || !caps_string(from, "binary") ||
-        !caps_string(from, "arch") || caps_int(from, "version") <= 0 ||
-        caps_int(from, "version") > G_MAXINT32 || !caps_member_array(from, "machines"))
+        !caps_string(from, "arch") || version <= 0 || version > G_MAXINT32 ||
+        !caps_member_array(from, "machines"))
         return NULL;
     caps = caps_new(caps_string(from, "binary"));
-    caps->version = (guint)caps_int(from, "version");
+    caps->version = (guint)version;
     caps->package = g_strdup(caps_string(from, "package"));
     caps->arch = g_strdup(caps_string(from, "arch"));
     for (i = 0; names[i]; i++) {
