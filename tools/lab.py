@@ -146,6 +146,26 @@ def virsh_is_lost(pid):
     return len(threads) <= 2 and bool(caught & 1 << signal.SIGINT - 1)  # the main and the event loop's
 
 
+def end_virsh(process, timeout, more_input=None):
+    """Wait until a virsh has ended; a CompletedProcess, or None if it never will (and is killed). LabError after timeout."""
+    deadline = time.monotonic() + patient(timeout)
+    was_lost = False
+    while True:
+        try:
+            out, err = process.communicate(more_input, timeout=2)
+            return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        except subprocess.TimeoutExpired:
+            is_lost = virsh_is_lost(process.pid)
+            if time.monotonic() < deadline and not (is_lost and was_lost):
+                more_input, was_lost = None, is_lost
+                continue
+        process.kill()
+        process.communicate()
+        if is_lost:
+            return None
+        raise LabError('%s: no answer in %g s' % (' '.join(process.args), patient(timeout)))
+
+
 class Serial:
     """What a guest wrote on its serial line, over all hosts it has been on (the log is opened for appending)."""
 
@@ -318,32 +338,13 @@ class Host:
     def virsh(self, *args, check=True, timeout=60, options=(), more_input=None):
         """Run stock virsh against this host; a CompletedProcess. LabError when check and it fails."""
         while True:
-            done = self.end_virsh(self.start_virsh(*args, options=options, stdin=subprocess.PIPE), timeout, more_input or '')
+            done = end_virsh(self.start_virsh(*args, options=options, stdin=subprocess.PIPE), timeout, more_input or '')
             if done:
                 break
             print('# virsh %s lost the end of its own thread: once more' % args[0], file=sys.stderr)
         if check and done.returncode != 0:
             raise LabError('host %s: virsh %s: %s' % (self.name, ' '.join(args), (done.stderr + done.stdout).strip()))
         return done
-
-    def end_virsh(self, process, timeout, more_input):
-        """Wait until a virsh has ended; a CompletedProcess, or None if it never will (and is killed). LabError after timeout."""
-        deadline = time.monotonic() + patient(timeout)
-        was_lost = False
-        while True:
-            try:
-                out, err = process.communicate(more_input, timeout=2)
-                return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-            except subprocess.TimeoutExpired:
-                is_lost = virsh_is_lost(process.pid)
-                if time.monotonic() < deadline and not (is_lost and was_lost):
-                    more_input, was_lost = None, is_lost
-                    continue
-            process.kill()
-            process.communicate()
-            if is_lost:
-                return None
-            raise LabError('host %s: %s: no answer in %g s' % (self.name, ' '.join(process.args), patient(timeout)))
 
     def start_virsh(self, *args, options=(), stdin=subprocess.DEVNULL):
         """Start virsh in the background; a Popen with pipes."""

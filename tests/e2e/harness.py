@@ -92,13 +92,14 @@ class LabTest(unittest.TestCase):
             raise AssertionError('the sanitizers speak: ' + report[:6000])
 
     def setUp(self):
+        was_clean = type(self).is_clean
+        type(self).is_clean = False
         try:
             for host in self.lab.hosts:
                 if host.daemon is not None and host.daemon.poll() is not None:
                     host.start_daemon()
-            if not type(self).is_clean:
+            if not was_clean:
                 self.remove_guests()
-            type(self).is_clean = False
         except LabError as error:
             # What an earlier test broke must not fail this one; that the guests could not be removed is told there.
             print('# starting afresh: %s' % error)
@@ -226,12 +227,10 @@ class LabTest(unittest.TestCase):
 
     def ends(self, process, timeout=60):
         """Wait for a background virsh; (exit status, output, errors)."""
-        try:
-            out, err = process.communicate(timeout=patient(timeout))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise LabError('%s has not ended' % ' '.join(process.args)) from None
-        return process.returncode, out, err
+        done = vt.end_virsh(process, timeout)
+        if done is None:
+            raise LabError('%s lost the end of its own thread' % ' '.join(process.args))
+        return done.returncode, done.stdout, done.stderr
 
     def differs(self, ours, stocks, why):
         """The expectation here: ours, or on stock libvirtd theirs, for the reason that is given."""

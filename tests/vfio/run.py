@@ -176,7 +176,7 @@ def follow(machine, folder, share, limit_s=LIMIT_S, silent_s=None, at_once=True)
     # A machine that ends without a word of its kernel's has met an assertion of QEMU's, or was reset.
     if fault or status or (PANIC not in console and machine.returncode != -signal.SIGKILL):
         return None, told
-    return 1, told
+    return 1, told + 'Bail out! the machine within ended early\n'
 
 
 def remark(*texts):
@@ -193,16 +193,13 @@ def results(told, before):
     return re.sub(r'^1\.\.(\d+)', lambda m: '1..%d' % (int(m.group(1)) + before), told, flags=re.M)
 
 
-def told_to_the_end(told):
-    """What was printed of stories that were told to their end, and what after them."""
-    end = max([m.end() for m in re.finditer(r'^# told: .*\n', told, re.M)], default=0)
-    return told[:end], told[end:]
-
-
-def remaining(told):
-    """The names of the stories that were not told to their end."""
-    ended = re.findall(r'^# told: (\w+)', told, re.M)
-    return [name for name in ' '.join(re.findall(r'^# stories: (.*)', told, re.M)[:1]).split() if name not in ended]
+def divide(told):
+    """What was printed of stories that were told to their end, what after them, and the names of those that are left."""
+    stories = re.search(r'^# stories: (.*)', told, re.M)
+    ended = list(re.finditer(r'^# told: (\w+)\n', told, re.M))
+    left = [name for name in (stories.group(1).split() if stories else ()) if name not in [m.group(1) for m in ended]]
+    end = ended[-1].end() if ended and left else 0
+    return told[:end], told[end:], left
 
 
 def run_tests(folder, share, names, at_once):
@@ -213,14 +210,13 @@ def run_tests(folder, share, names, at_once):
     try:
         status, told = follow(machine, folder, share, silent_s=SILENT_S, at_once=at_once)
         if status is None and not at_once:
-            left = [] if names else remaining(told)
-            whole, broken = told_to_the_end(told) if left else ('', told)
+            whole, broken, left = ('', told, names) if names else divide(told)
             sys.stdout.write(whole)
             remark(broken, 'the machine within has ended by a fault of its own: what is left, once more')
             for name in ('out', 'status'):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(os.path.join(share, name))
-            write_go(folder, names or left)
+            write_go(folder, left)
             machine = start_machine(folder, share, False)
             status, told = follow(machine, folder, share, at_once=False)
             told = results(told, len(re.findall(r'^(?:not )?ok ', whole, re.M)))
